@@ -1,0 +1,158 @@
+"""Everything that can happen to a run. A run is its events, in order; these names and fields are a file format.
+
+`at` is seconds since the epoch. Outputs and logs are no part of an event: they lie beside it and are read when asked
+for.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+from pipectl.model import RunState, State
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened at a moment."""
+
+    kind: ClassVar[str]
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted(Event):
+    """The run exists."""
+
+    kind: ClassVar[str] = "run_started"
+
+
+@dataclass(frozen=True, slots=True)
+class RunResumed(Event):
+    """Another runner took the run up; `reopened` are the instances that had ended and are to run again."""
+
+    kind: ClassVar[str] = "run_resumed"
+
+    reopened: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunStopping(Event):
+    """From here on nothing starts but `always` tasks. `reason`: cancel, timeout, fail_fast or the name of a signal."""
+
+    kind: ClassVar[str] = "run_stopping"
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished(Event):
+    """Every instance has ended."""
+
+    kind: ClassVar[str] = "run_finished"
+
+    state: RunState
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOpened(Event):
+    """The instance's `when` was true: it may start."""
+
+    kind: ClassVar[str] = "task_opened"
+
+    instance: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskClosed(Event):
+    """The instance ended without an attempt. `by`: its trigger rule, its `when`, or the stop of the run.
+
+    `error` says why where evaluating its `when` failed.
+    """
+
+    kind: ClassVar[str] = "task_closed"
+
+    instance: str
+    state: State
+    by: str
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted(Event):
+    """The attempt is about to exist: recorded before its process does. Attempts count from 1."""
+
+    kind: ClassVar[str] = "attempt_started"
+
+    instance: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptHandle(Event):
+    """The attempt's work lives elsewhere and is found again by `handle`."""
+
+    kind: ClassVar[str] = "attempt_handle"
+
+    instance: str
+    attempt: int
+    handle: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFinished(Event):
+    """The attempt is over. `state` is success, failed, skipped or cancelled; or None where it was lost with its runner.
+
+    `retry_at` is when the next attempt may start, None where there is none. `allowed`: its failure does not fail the
+    run. `seconds` is how long it ran.
+    """
+
+    kind: ClassVar[str] = "attempt_finished"
+
+    instance: str
+    attempt: int
+    state: State | None
+    seconds: float = 0.0
+    exit_code: int | None = None
+    error: str | None = None
+    retry_at: float | None = None
+    allowed: bool = False
+
+
+_KINDS: dict[str, type[Event]] = {
+    cls.kind: cls
+    for cls in (
+        RunStarted,
+        RunResumed,
+        RunStopping,
+        RunFinished,
+        TaskOpened,
+        TaskClosed,
+        AttemptStarted,
+        AttemptHandle,
+        AttemptFinished,
+    )
+}
+_OWN_COLUMNS = frozenset({"at", "instance"})
+_DATA = {cls: tuple((f.name, f.default) for f in fields(cls) if f.name not in _OWN_COLUMNS) for cls in _KINDS.values()}
+
+
+def encode(event: Event) -> str:
+    """The event's fields but for `at` and `instance`, as JSON text; fields at their default are left out."""
+    data = {name: value for name, default in _DATA[type(event)] if (value := getattr(event, name)) != default}
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")) if data else "{}"
+
+
+def decode(kind: str, at: float, instance: str | None, data: str) -> Event:
+    """The event that `encode` wrote. Raises KeyError for a kind that this version does not know."""
+    cls = _KINDS[kind]
+    values: dict[str, Any] = json.loads(data)
+    if values.get("state") is not None:
+        values["state"] = (RunState if cls is RunFinished else State)(values["state"])
+    if "reopened" in values:
+        values["reopened"] = tuple(values["reopened"])
+    if instance is not None:
+        values["instance"] = instance
+    return cls(at=at, **values)

@@ -1,0 +1,276 @@
+"""What may run next: the pure heart of a run.
+
+A plan knows its tasks, takes in events, and answers what is to be decided, what may start and when to look again. It
+does no input or output, knows no clock, and every change of it comes by `apply`: so replaying the recorded events of
+a run gives the plan as it stood. No step looks at all instances, but for the start and the stop of a run.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pipectl.events import (
+    AttemptFinished,
+    AttemptHandle,
+    AttemptStarted,
+    Event,
+    RunResumed,
+    RunStarted,
+    RunStopping,
+    TaskClosed,
+    TaskOpened,
+)
+from pipectl.model import ENDED, RunState, State, Task, TriggerRule
+from pipectl.trigger_rules import Upstreams, Verdict, decide
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One instance in the graph, with how many of its upstreams ended in which way."""
+
+    name: str
+    task: Task
+    rank: tuple[int, int, int] = (0, 0, 0)  # what starts first: priority, longest chain below, order in the file
+    upstream: int = 0
+    downstream: list[Node] = field(default_factory=list)
+    state: State = State.PENDING
+    allowed: bool = False
+    decided: bool = False
+    success: int = 0
+    failed: int = 0
+    forgiven: int = 0
+    skipped: int = 0
+    attempts: int = 0
+    tries: int = 0  # attempts that count against `retries`: not those lost, nor those before a resume opened it again
+    first_start: float | None = None
+    retry_at: float = 0.0
+    handle: str | None = None
+
+    @property
+    def always(self) -> bool:
+        """Whether it also runs after the run was stopped."""
+        return self.task.trigger is TriggerRule.ALWAYS
+
+    @property
+    def upstreams(self) -> Upstreams:
+        """How its upstreams stand."""
+        return Upstreams(self.upstream, self.success, self.failed, self.forgiven, self.skipped)
+
+    def standing(self) -> tuple[object, ...]:
+        """All of it that events change: equal standings behave alike from here on."""
+        return (
+            *(self.name, self.state, self.allowed, self.success, self.failed, self.forgiven, self.skipped),
+            *(self.attempts, self.tries, self.first_start, self.handle),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the plan asks to be recorded: a close as `state`, or, where that is None, the answer to the `when`."""
+
+    node: Node
+    state: State | None = None
+    by: str = "trigger"
+
+
+class Plan:
+    """The instances of one run, what may be done with them now, and what became of them."""
+
+    def __init__(self, tasks: Mapping[str, Task]) -> None:
+        self.nodes = {name: Node(name, task) for name, task in tasks.items()}
+        self.stopping: str | None = None
+        self.running: dict[str, Node] = {}
+        self._open = len(self.nodes)
+        self._failures = 0
+        self._decisions: deque[Decision] = deque()
+        self._ready: list[tuple[tuple[int, int, int], Node]] = []
+        self._retries: list[tuple[float, tuple[int, int, int], Node]] = []
+        self._link()
+
+    def _link(self) -> None:
+        for node in self.nodes.values():
+            node.upstream = len(node.task.needs)
+            for name in node.task.needs:
+                self.nodes[name].downstream.append(node)
+        below: dict[str, int] = {}
+        for node in reversed(list(topological(self.nodes.values()))):
+            below[node.name] = 1 + max((below[down.name] for down in node.downstream), default=0)
+        for index, node in enumerate(self.nodes.values()):
+            node.rank = (-node.task.priority, -below[node.name], index)
+
+    # What is to be done
+
+    def next_decision(self) -> Decision | None:
+        """The next instance to open or close; each is given until the event that answers it is applied."""
+        while self._decisions:
+            decision = self._decisions[0]
+            if decision.node.state not in ENDED and (decision.state or decision.node.state is State.PENDING):
+                return decision
+            self._decisions.popleft()
+        return None
+
+    def next_ready(self) -> Node | None:
+        """The instance that is to start first, if any may; given until its start is applied."""
+        while self._ready:
+            node = self._ready[0][1]
+            if node.state is State.QUEUED:
+                return node
+            heapq.heappop(self._ready)
+        return None
+
+    def wake(self, now: float) -> float | None:
+        """Queues what waited for its next attempt until `now`; returns when the next one is due, None for never."""
+        while self._retries:
+            at, _, node = self._retries[0]
+            current = node.state is State.RETRYING and node.retry_at == at
+            if current and at > now:
+                return at
+            heapq.heappop(self._retries)
+            if current:
+                self._queue(node)
+        return None
+
+    @property
+    def finished(self) -> bool:
+        """Whether every instance has ended."""
+        return not self._open
+
+    @property
+    def verdict(self) -> RunState:
+        """What the run has come to, once it is finished."""
+        if self.stopping not in {None, "timeout", "fail_fast"}:
+            return RunState.CANCELLED
+        return RunState.FAILED if self._failures or self.stopping == "timeout" else RunState.SUCCESS
+
+    # What happened
+
+    def apply(self, event: Event) -> None:
+        """Takes in what happened. Events that change nothing here are passed over."""
+        match event:
+            case AttemptStarted():
+                self._started(self.nodes[event.instance], event)
+            case AttemptFinished():
+                self._finished(self.nodes[event.instance], event)
+            case AttemptHandle():
+                self.nodes[event.instance].handle = event.handle
+            case TaskClosed():
+                self._close(self.nodes[event.instance], event.state)
+            case TaskOpened():
+                self._queue(self.nodes[event.instance])
+            case RunStarted():
+                self._decide_all()
+            case RunStopping():
+                self._stop(event.reason)
+            case RunResumed():
+                self._reopen(event.reopened)
+
+    def _started(self, node: Node, event: AttemptStarted) -> None:
+        node.state = State.RUNNING
+        node.attempts = event.attempt
+        node.tries += 1
+        node.handle = None
+        if node.first_start is None:
+            node.first_start = event.at
+        self.running[node.name] = node
+
+    def _finished(self, node: Node, event: AttemptFinished) -> None:
+        del self.running[node.name]
+        node.handle = None
+        if event.state is None:
+            node.tries -= 1
+            self._queue(node)
+        elif event.retry_at is not None:
+            node.state = State.RETRYING
+            node.retry_at = event.retry_at
+            heapq.heappush(self._retries, (event.retry_at, node.rank, node))
+        else:
+            self._close(node, event.state, allowed=event.allowed)
+
+    def _close(self, node: Node, state: State, *, allowed: bool = False) -> None:
+        node.state = state
+        node.allowed = allowed
+        self._open -= 1
+        self._failures += state is State.FAILED and not allowed
+        for down in node.downstream:
+            _count(node, down)
+            if down.state is State.PENDING:
+                self._decide(down)
+
+    def _queue(self, node: Node) -> None:
+        node.state = State.QUEUED
+        if self.stopping and not node.always:
+            self._decisions.append(Decision(node, State.CANCELLED, "stop"))
+        else:
+            heapq.heappush(self._ready, (node.rank, node))
+
+    def _decide(self, node: Node) -> None:
+        if node.decided or (self.stopping and not node.always):
+            return
+        verdict = decide(node.task.trigger, node.upstreams)
+        if verdict is Verdict.WAIT:
+            return
+        node.decided = True
+        if verdict is Verdict.SKIP:
+            self._decisions.append(Decision(node, State.SKIPPED))
+        elif verdict is Verdict.UPSTREAM_FAILED:
+            self._decisions.append(Decision(node, State.UPSTREAM_FAILED))
+        elif node.task.when is None:
+            self._queue(node)
+        else:
+            self._decisions.append(Decision(node))
+
+    def _decide_all(self) -> None:
+        for node in self.nodes.values():
+            if node.state is State.PENDING:
+                self._decide(node)
+
+    def _stop(self, reason: str) -> None:
+        self.stopping = reason
+        for node in self.nodes.values():
+            if not node.always and node.state in {State.PENDING, State.QUEUED, State.RETRYING}:
+                self._decisions.append(Decision(node, State.CANCELLED, "stop"))
+
+    def _reopen(self, names: Sequence[str]) -> None:
+        self.stopping = None
+        self._decisions.clear()
+        for name in names:
+            node = self.nodes[name]
+            node.state, node.allowed, node.tries, node.first_start = State.PENDING, False, 0, None
+        for node in self.nodes.values():
+            node.success = node.failed = node.forgiven = node.skipped = 0
+            node.decided = node.state is not State.PENDING
+        for node in self.nodes.values():
+            if node.state in ENDED:
+                for down in node.downstream:
+                    _count(node, down)
+        self._open = sum(node.state not in ENDED for node in self.nodes.values())
+        self._failures = sum(node.state is State.FAILED and not node.allowed for node in self.nodes.values())
+        self._decide_all()
+
+
+def _count(node: Node, down: Node) -> None:
+    match node.state:
+        case State.SUCCESS | State.CACHED:
+            down.success += 1
+        case State.SKIPPED:
+            down.skipped += 1
+        case State.FAILED if node.allowed:
+            down.forgiven += 1
+        case _:
+            down.failed += 1
+
+
+def topological(nodes: Iterable[Node]) -> Iterator[Node]:
+    """The nodes with each after all its upstreams; without recursion, so that chains may be long."""
+    missing = {node.name: node.upstream for node in nodes}
+    free = deque(node for node in nodes if not node.upstream)
+    while free:
+        node = free.popleft()
+        yield node
+        for down in node.downstream:
+            missing[down.name] -= 1
+            if not missing[down.name]:
+                free.append(down)
