@@ -40,11 +40,15 @@ class RunResumed(Event):
 
 @dataclass(frozen=True, slots=True)
 class RunStopping(Event):
-    """From here on nothing starts but `always` tasks. `reason`: cancel, timeout, fail_fast or the name of a signal."""
+    """From here on nothing starts but `always` tasks, and with `at_once` not even those.
+
+    `reason` is cancel, timeout, fail_fast, or the name of a signal.
+    """
 
     kind: ClassVar[str] = "run_stopping"
 
     reason: str
+    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +71,9 @@ class TaskOpened(Event):
 
 @dataclass(frozen=True, slots=True)
 class TaskClosed(Event):
-    """The instance ended without an attempt. `by`: its trigger rule, its `when`, or the stop of the run.
+    """The instance ended without an attempt. `by`: trigger, when, stop (of the run), or join (it has nothing to do).
 
-    `error` says why where evaluating its `when` failed.
+    `error` says why where its `when` could not be told.
     """
 
     kind: ClassVar[str] = "task_closed"
@@ -106,7 +110,7 @@ class AttemptFinished(Event):
     """The attempt is over. `state` is success, failed, skipped or cancelled; or None where it was lost with its runner.
 
     `retry_at` is when the next attempt may start, None where there is none. `allowed`: its failure does not fail the
-    run. `seconds` is how long it ran.
+    run.
     """
 
     kind: ClassVar[str] = "attempt_finished"
@@ -114,7 +118,6 @@ class AttemptFinished(Event):
     instance: str
     attempt: int
     state: State | None
-    seconds: float = 0.0
     exit_code: int | None = None
     error: str | None = None
     retry_at: float | None = None

@@ -38,6 +38,9 @@ class Node:
     downstream: list[Node] = field(default_factory=list)
     state: State = State.PENDING
     allowed: bool = False
+    closed_by: str | None = None
+    exit_code: int | None = None
+    error: str | None = None
     decided: bool = False
     success: int = 0
     failed: int = 0
@@ -59,11 +62,18 @@ class Node:
         """How its upstreams stand."""
         return Upstreams(self.upstream, self.success, self.failed, self.forgiven, self.skipped)
 
+    def reopen(self) -> None:
+        """Forgets how it ended, and what its attempts so far were worth against `retries`."""
+        self.state = State.PENDING
+        self.allowed = False
+        self.closed_by = self.exit_code = self.error = self.first_start = None
+        self.tries = 0
+
     def standing(self) -> tuple[object, ...]:
         """All of it that events change: equal standings behave alike from here on."""
         return (
-            *(self.name, self.state, self.allowed, self.success, self.failed, self.forgiven, self.skipped),
-            *(self.attempts, self.tries, self.first_start, self.handle),
+            *(self.name, self.state, self.allowed, self.closed_by, self.exit_code, self.error, self.handle),
+            *(self.upstreams, self.attempts, self.tries, self.first_start),
         )
 
 
@@ -82,6 +92,7 @@ class Plan:
     def __init__(self, tasks: Mapping[str, Task]) -> None:
         self.nodes = {name: Node(name, task) for name, task in tasks.items()}
         self.stopping: str | None = None
+        self._at_once = False
         self.running: dict[str, Node] = {}
         self._open = len(self.nodes)
         self._failures = 0
@@ -157,13 +168,13 @@ class Plan:
             case AttemptHandle():
                 self.nodes[event.instance].handle = event.handle
             case TaskClosed():
-                self._close(self.nodes[event.instance], event.state)
+                self._closed(self.nodes[event.instance], event)
             case TaskOpened():
                 self._queue(self.nodes[event.instance])
             case RunStarted():
                 self._decide_all()
             case RunStopping():
-                self._stop(event.reason)
+                self._stop(event)
             case RunResumed():
                 self._reopen(event.reopened)
 
@@ -179,6 +190,7 @@ class Plan:
     def _finished(self, node: Node, event: AttemptFinished) -> None:
         del self.running[node.name]
         node.handle = None
+        node.exit_code, node.error = event.exit_code, event.error
         if event.state is None:
             node.tries -= 1
             self._queue(node)
@@ -188,6 +200,10 @@ class Plan:
             heapq.heappush(self._retries, (event.retry_at, node.rank, node))
         else:
             self._close(node, event.state, allowed=event.allowed)
+
+    def _closed(self, node: Node, event: TaskClosed) -> None:
+        node.closed_by, node.error = event.by, event.error
+        self._close(node, event.state)
 
     def _close(self, node: Node, state: State, *, allowed: bool = False) -> None:
         node.state = state
@@ -201,13 +217,15 @@ class Plan:
 
     def _queue(self, node: Node) -> None:
         node.state = State.QUEUED
-        if self.stopping and not node.always:
+        if not self._may_start(node):
             self._decisions.append(Decision(node, State.CANCELLED, "stop"))
+        elif node.task.type is None:
+            self._decisions.append(Decision(node, State.SUCCESS, "join"))
         else:
             heapq.heappush(self._ready, (node.rank, node))
 
     def _decide(self, node: Node) -> None:
-        if node.decided or (self.stopping and not node.always):
+        if node.decided or not self._may_start(node):
             return
         verdict = decide(node.task.trigger, node.upstreams)
         if verdict is Verdict.WAIT:
@@ -226,19 +244,26 @@ class Plan:
         for node in self.nodes.values():
             if node.state is State.PENDING:
                 self._decide(node)
+            elif node.state is State.QUEUED:
+                self._queue(node)
 
-    def _stop(self, reason: str) -> None:
-        self.stopping = reason
+    def _may_start(self, node: Node) -> bool:
+        return not self.stopping or (node.always and not self._at_once)
+
+    def _stop(self, event: RunStopping) -> None:
+        self.stopping = event.reason
+        self._at_once = event.at_once
         for node in self.nodes.values():
-            if not node.always and node.state in {State.PENDING, State.QUEUED, State.RETRYING}:
+            if node.state in {State.PENDING, State.QUEUED, State.RETRYING} and not self._may_start(node):
                 self._decisions.append(Decision(node, State.CANCELLED, "stop"))
 
     def _reopen(self, names: Sequence[str]) -> None:
         self.stopping = None
+        self._at_once = False
         self._decisions.clear()
+        self._ready.clear()
         for name in names:
-            node = self.nodes[name]
-            node.state, node.allowed, node.tries, node.first_start = State.PENDING, False, 0, None
+            self.nodes[name].reopen()
         for node in self.nodes.values():
             node.success = node.failed = node.forgiven = node.skipped = 0
             node.decided = node.state is not State.PENDING
@@ -274,3 +299,30 @@ def topological(nodes: Iterable[Node]) -> Iterator[Node]:
             missing[down.name] -= 1
             if not missing[down.name]:
                 free.append(down)
+
+
+def unfinished(plan: Plan) -> list[str]:
+    """What a resume opens again: all that failed and may not, was blocked, cancelled or skipped by its trigger."""
+    return [name for name, node in plan.nodes.items() if _is_unfinished(node)]
+
+
+def _is_unfinished(node: Node) -> bool:
+    match node.state:
+        case State.FAILED:
+            return not node.allowed
+        case State.SKIPPED:
+            return node.closed_by == "trigger"
+        case _:
+            return node.state in {State.UPSTREAM_FAILED, State.CANCELLED}
+
+
+def below(plan: Plan, name: str) -> set[str]:
+    """The instance and all that needs it, directly or through others."""
+    found = {name}
+    pending = [plan.nodes[name]]
+    while pending:
+        for down in pending.pop().downstream:
+            if down.name not in found:
+                found.add(down.name)
+                pending.append(down)
+    return found

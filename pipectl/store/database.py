@@ -39,7 +39,7 @@ class Database:
         self.execute = connection.execute
 
     @classmethod
-    def open(cls, folder: Path, durability: Durability) -> Database:
+    def open(cls, folder: Path) -> Database:
         """Opens the state for writing, and makes it where there is none. Raises StateError where it cannot be used."""
         state_folder.prepare(folder)
         path = folder / "state.db"
@@ -48,7 +48,7 @@ class Database:
             fresh = _inspect(path)
             connection = _connect(path, "rw")
             mutex = WriterMutex(folder / "locks" / "writer.lock")
-            connection.execute(f"PRAGMA synchronous={'FULL' if durability == 'full' else 'NORMAL'}")
+            connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA wal_autocheckpoint=0")
             connection.execute("PRAGMA journal_size_limit=16777216")
             if sys.platform == "darwin":
@@ -67,6 +67,10 @@ class Database:
             state_folder.check_private(folder)
             _inspect(path)
             return cls(folder, _connect(path, "ro"), None)
+
+    def set_durability(self, durability: Durability) -> None:
+        """With `full` a commit survives a power cut, with `normal` only the end of this process."""
+        self.execute(f"PRAGMA synchronous={'FULL' if durability == 'full' else 'NORMAL'}")
 
     def _create(self) -> None:
         assert self._mutex is not None

@@ -49,7 +49,7 @@ def prepare(folder: Path) -> None:
     refuse_remote(folder)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in ("locks", "logs", "tmp"):
+        for name in ("locks", "logs", "runs", "tmp"):
             (folder / name).mkdir(mode=0o700, exist_ok=True)
         ignore = folder / ".gitignore"
         if not ignore.exists():

@@ -42,8 +42,9 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """What a run is made of."""
+    """What a run is made of; `id` is one of `new_run_id`."""
 
+    id: str
     pipeline: str
     file: str
     definition: Definition
@@ -68,6 +69,11 @@ class Log:
 _COLUMNS = "number, id, pipeline, definition, params, vars, options, cause, logical_time, state, started, ended"
 
 
+def new_run_id() -> str:
+    """An id that no other run has, in any state."""
+    return secrets.token_hex(6)
+
+
 class Store:
     """The runs of one state folder. Every method raises StateError where the state cannot be read or written."""
 
@@ -76,14 +82,18 @@ class Store:
         self.folder: Path = database.folder
 
     @classmethod
-    def open(cls, folder: Path, durability: Durability = "full") -> Store:
+    def open(cls, folder: Path) -> Store:
         """Opens the state, and makes it where there is none."""
-        return cls(Database.open(folder, durability))
+        return cls(Database.open(folder))
 
     @classmethod
     def open_for_reading(cls, folder: Path) -> Store:
         """Opens a state that is there, and changes nothing in it."""
         return cls(Database.open_for_reading(folder))
+
+    def set_durability(self, durability: Durability) -> None:
+        """From here on: whether what is recorded survives a power cut (`full`), or only the end of this process."""
+        self._database.set_durability(durability)
 
     def close(self) -> None:
         """Closes the state."""
@@ -103,19 +113,22 @@ class Store:
 
     # Runs
 
+    def folder_of(self, kind: str, run_id: str) -> Path:
+        """The folder of a run below the state: its `logs`, its own (`runs`), or its `tmp`."""
+        return self.folder / kind / run_id
+
     def create(self, new: NewRun, now: float) -> tuple[Run, RunLock]:
         """Makes a run and holds its lock.
 
         Raises UsageError where the pipeline's name belongs to another file that is still there.
         """
-        run_id = secrets.token_hex(6)
-        lock = self.lock(run_id)
+        lock = self.lock(new.id)
         lock.acquire()
         with self._database.transaction() as connection:
             _claim_name(connection.execute, new.pipeline, new.file)
             key = definitions.save(connection, new.definition)
             values = (
-                *(run_id, new.pipeline, key, _dump(new.params), _dump(new.vars), _dump(new.options)),
+                *(new.id, new.pipeline, key, _dump(new.params), _dump(new.vars), _dump(new.options)),
                 *(new.cause, new.logical_time.isoformat(), RunState.RUNNING, now),
             )
             number = connection.execute(
@@ -124,7 +137,7 @@ class Store:
             ).lastrowid
             assert number is not None
             _insert_events(connection.executemany, number, 0, [RunStarted(now)])
-        return self.run(run_id), lock
+        return self.run(new.id), lock
 
     def lock(self, run_id: str) -> RunLock:
         """The lock of a run, not yet held."""

@@ -1,0 +1,47 @@
+"""The JSON shapes of reading commands. Times are ISO 8601 with an offset, durations seconds."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from pipectl.run_view import InstanceView
+from pipectl.store.store import Run
+
+
+def run_facts(run: Run) -> dict[str, Any]:
+    """A run as `runs` and `show` give it."""
+    return {
+        "id": run.id,
+        "pipeline": run.pipeline,
+        "state": run.state,
+        "logical_time": run.logical_time.isoformat(),
+        "cause": run.cause,
+        "params": run.params,
+        "started": moment(run.started),
+        "ended": moment(run.ended),
+        "duration": None if run.ended is None else round(run.ended - run.started, 3),
+    }
+
+
+def instance_facts(one: InstanceView, output: str | None) -> dict[str, Any]:
+    """An instance as `show` gives it; `output` is JSON text."""
+    return {
+        "name": one.name,
+        "task": one.task,
+        "state": one.state,
+        "attempts": one.attempts,
+        "started": moment(one.started),
+        "ended": moment(one.ended),
+        "duration": None if one.duration is None else round(one.duration, 3),
+        "exit_code": one.exit_code,
+        "output": None if output is None else json.loads(output),
+        "error": one.error,
+        "allowed": one.allowed,
+    }
+
+
+def moment(seconds: float | None) -> str | None:
+    """A moment as ISO 8601 in UTC."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,123 @@
+"""Reads logs where they lie: short ones in the state, long ones and those of running attempts in files."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipectl.errors import UsageError
+from pipectl.events import AttemptFinished, AttemptStarted
+from pipectl.labels import file_label
+from pipectl.model import RunState
+from pipectl.reports.text import clean
+from pipectl.spec.build import build
+from pipectl.store.store import Run, Store
+
+_POLL = 0.2  # seconds
+_PIECE = 1 << 20
+
+
+@dataclass(slots=True)
+class _Reading:
+    """How far the log of one attempt has been read."""
+
+    instance: str
+    attempt: int
+    offset: int = 0
+    ended: bool = False
+    done: bool = False
+    partial: bytes = b""
+
+
+class LogReader:
+    """The logs of one run, or of one of its tasks; `attempt` is a number, None the newest of each."""
+
+    def __init__(self, store: Store, run: Run, task: str | None, attempt: int | None) -> None:
+        self._store = store
+        self._run = run
+        self._task = task
+        self._attempt = attempt
+        self._readings: dict[tuple[str, int], _Reading] = {}
+        self._seen = 0
+        tasks = build(store.definition(run.definition)).tasks
+        if task is not None and task not in tasks:
+            names = ", ".join(f"`{name}`" for name in tasks)
+            raise UsageError(f"run {run.id} has no task `{task}`", f"it has: {names}")
+        self._width = max(map(len, tasks), default=0)
+
+    def print_all(self) -> None:
+        """Prints what there is."""
+        self._look()
+        chosen = {}
+        for reading in self._readings.values():
+            if self._attempt in {None, reading.attempt}:
+                chosen[reading.instance] = reading
+        for reading in chosen.values():
+            self._print(reading)
+
+    def follow(self) -> None:
+        """Prints every attempt as it goes on, until the run has ended."""
+        while True:
+            running = self._store.as_seen(self._store.run(self._run.id)).state is RunState.RUNNING
+            self._look()
+            for reading in self._readings.values():
+                if not reading.done and self._attempt in {None, reading.attempt}:
+                    self._print(reading)
+                    reading.done = reading.ended
+            if not running:
+                return
+            time.sleep(_POLL)
+
+    def _look(self) -> None:
+        events = self._store.events(self._run, self._seen)
+        self._seen += len(events)
+        for event in events:
+            if isinstance(event, AttemptStarted) and self._task in {None, event.instance}:
+                key = (event.instance, event.attempt)
+                self._readings[key] = _Reading(*key)
+            elif isinstance(event, AttemptFinished) and (event.instance, event.attempt) in self._readings:
+                self._readings[event.instance, event.attempt].ended = True
+
+    def _print(self, reading: _Reading) -> None:
+        for piece in self._pieces(reading):
+            self._write(reading, piece)
+        if reading.ended and reading.partial:
+            self._write(reading, b"\n")
+        sys.stdout.buffer.flush()
+
+    def _pieces(self, reading: _Reading) -> Iterator[bytes]:
+        log = self._store.log(self._run, reading.instance, reading.attempt) if reading.ended else None
+        if log is not None and log.file is None:
+            yield log.text[reading.offset :]
+            reading.offset = len(log.text)
+            return
+        name = log.file if log and log.file else f"{file_label(reading.instance, reading.attempt)}.log"
+        try:
+            with (self._store.folder_of("logs", self._run.id) / name).open("rb") as file:
+                file.seek(reading.offset)
+                while piece := file.read(_PIECE):
+                    reading.offset += len(piece)
+                    yield piece
+        except FileNotFoundError:
+            return
+
+    def _write(self, reading: _Reading, data: bytes) -> None:
+        """One task's log as it is, several with the task's name before each line; a terminal gets only plain text."""
+        terminal = sys.stdout.isatty()
+        if self._task is not None and not terminal:
+            sys.stdout.buffer.write(data)
+            return
+        data = reading.partial + data
+        end = data.rfind(b"\n") + 1
+        reading.partial = data[end:]
+        if not end:
+            return
+        text = data[:end].decode(errors="replace")
+        if terminal:
+            text = clean(text)
+        if self._task is None:
+            prefix = f"{reading.instance:<{self._width}} | "
+            text = prefix + text.removesuffix("\n").replace("\n", f"\n{prefix}") + "\n"
+        sys.stdout.buffer.write(text.encode(errors="replace"))

@@ -1,0 +1,42 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+class OutputMode(StrEnum):
+    """How a run is told."""
+
+    AUTO = "auto"
+    PLAIN = "plain"
+    JSON = "json"
+    QUIET = "quiet"
+
+
+class DurabilityChoice(StrEnum):
+    """What a recorded success survives."""
+
+    FULL = "full"
+    NORMAL = "normal"
+
+
+State = Annotated[
+    str | None, typer.Option("--state", metavar="DIR", help="The state folder [default: .pipectl beside the file].")
+]
+Output = Annotated[
+    OutputMode,
+    typer.Option("--output", help="plain: lines to standard error; json: an event a line; quiet: only failures."),
+]
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", "-j", min=1, metavar="N", help="So many tasks at once [default: the cores].")
+]
+Durability = Annotated[
+    DurabilityChoice | None,
+    typer.Option("--durability", help="full: a success survives a power cut; normal: it survives kill -9."),
+]
+RunName = Annotated[str, typer.Argument(metavar="[RUN]", help="An id, a unique beginning of one, or latest.")]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]

@@ -1,0 +1,98 @@
+"""The environment that an attempt sees.
+
+In this order: the caller's, `env_file`, the pipeline's `env`, the task's; then pipectl's own variables, which nothing
+else may set.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pipectl.model import Pipeline, Secret, Task
+from pipectl.tasks.base import TaskFailed, argument, plain
+
+_OURS = re.compile(r"^(PIPECTL_|PARAM_|ITEM$|ITEM_)")
+_LONGEST = 128 << 10  # what Linux takes for one variable or argument
+_NAMESPACE = uuid.UUID("6f1b1f1e-4a3c-5d55-9f0e-70697065637c")
+
+Render = Callable[[Any, Mapping[str, str]], Any]  # a value, and the environment that its expressions see
+
+
+def variable_name(name: str) -> str:
+    """A parameter's or key's name as part of a variable's: in capitals, other characters as `_`."""
+    return re.sub(r"[^A-Z0-9_]", "_", name.upper())
+
+
+def caller_environment(pipeline: Pipeline, environ: Mapping[str, str], env_file: Mapping[str, str]) -> dict[str, str]:
+    """What the caller and `env_file` give, without variables of pipectl's own and those that secrets come from."""
+    hidden = {secret.value for secret in pipeline.secrets.values() if secret.source == "env"}
+    given = {name: value for name, value in environ.items() if not _OURS.match(name) or name == "PIPECTL_STATE"}
+    return {name: value for name, value in {**given, **env_file}.items() if name not in hidden}
+
+
+def run_variables(params: Mapping[str, Any], run: Mapping[str, Any], pipeline: Pipeline) -> dict[str, str]:
+    """The variables that are the same for every attempt of a run."""
+    variables = {f"PARAM_{variable_name(name)}": argument(value) for name, value in params.items() if value is not None}
+    return {
+        **variables,
+        "PIPECTL_RUN_ID": run["id"],
+        "PIPECTL_PIPELINE": pipeline.name,
+        "PIPECTL_LOGICAL_TIME": plain(run["logical_time"]),
+        "PIPECTL_DATE": run["date"],
+        "PIPECTL_INTERVAL_START": plain(run["interval_start"]),
+        "PIPECTL_INTERVAL_END": plain(run["interval_end"]),
+        "PIPECTL_RUN_DIR": run["dir"],
+    }
+
+
+def attempt_variables(run_id: str, task: Task, instance: str, attempt: int) -> dict[str, str]:
+    """The variables of one attempt. The idempotency key is the same for every attempt of an instance."""
+    return {
+        "PIPECTL_TASK": task.name,
+        "PIPECTL_INSTANCE": instance,
+        "PIPECTL_ATTEMPT": str(attempt),
+        "PIPECTL_IDEMPOTENCY_KEY": str(uuid.uuid5(_NAMESPACE, f"{run_id}/{instance}")),
+    }
+
+
+def extend(base: Mapping[str, str], entries: Mapping[str, Any], render: Render) -> dict[str, str]:
+    """The environment with the entries of an `env` added: each may use those above it; null unsets a variable.
+
+    Raises TaskFailed where a value does not fit into an environment.
+    """
+    env = dict(base)
+    for name, value in entries.items():
+        rendered = render(value, env)
+        if rendered is None:
+            env.pop(name, None)
+        else:
+            env[name] = argument(rendered)
+    return env
+
+
+def with_named_secrets(
+    env: Mapping[str, str], entries: Mapping[str, Any], secrets: Mapping[str, Secret], environ: Mapping[str, str]
+) -> dict[str, str]:
+    """The environment with the variable that a secret is taken from, for each secret that the entries name."""
+    named = {name for value in entries.values() if isinstance(value, str) for name in re.findall(r"[\w-]+", value)}
+    sources = [str(s.value) for s in secrets.values() if s.source == "env" and s.name in named]
+    return {**env, **{name: environ[name] for name in sources if name in environ}}
+
+
+def check_fits(env: Mapping[str, str], arguments: tuple[str, ...] = ()) -> None:
+    """Raises TaskFailed where a variable or argument is more than the system takes."""
+    for what, value in (
+        *((f"the variable {name}", v) for name, v in env.items()),
+        *(("an argument", a) for a in arguments),
+    ):
+        if "\0" in value:
+            raise TaskFailed(
+                f"{what} holds a NUL character, which no program can be given: read it from $PIPECTL_INPUTS"
+            )
+        if len(value) * 4 >= _LONGEST and len(value.encode()) >= _LONGEST - len(what):
+            raise TaskFailed(
+                f"{what} is over 128 KiB, more than the system takes: read it from the file $PIPECTL_INPUTS"
+            )

@@ -1,0 +1,199 @@
+"""From a task to the job that an executor gets: names for its expressions, its environment, what to execute."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pipectl.engine.environment import (
+    attempt_variables,
+    caller_environment,
+    check_fits,
+    extend,
+    run_variables,
+    with_named_secrets,
+)
+from pipectl.engine.outputs import Outputs
+from pipectl.model import Command, Job, Pipeline, Task
+from pipectl.plan import Node, Plan
+from pipectl.tasks import find
+from pipectl.tasks.base import TaskFailed, plain
+from pipectl.template import Renderer
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What is the same for all attempts of a run. `secrets` are values by name, `run` is what expressions see of it."""
+
+    pipeline: Pipeline
+    run: Mapping[str, Any]
+    params: Mapping[str, Any]
+    vars: Mapping[str, Any]
+    secrets: Mapping[str, str]
+    environ: Mapping[str, str]
+    env_file: Mapping[str, str]
+
+
+def run_names(run_id: str, logical_time: datetime, cause: str, folder: str) -> dict[str, Any]:
+    """What expressions see as `run`; a run by hand stands for the moment it was asked for."""
+    return {
+        "id": run_id,
+        "logical_time": logical_time,
+        "date": logical_time.date().isoformat(),
+        "interval_start": logical_time,
+        "interval_end": logical_time,
+        "cause": cause,
+        "dir": folder,
+        "is_latest": True,
+    }
+
+
+class Preparer:
+    """Prepares the attempts of one run."""
+
+    def __init__(self, setting: Setting, plan: Plan, outputs: Outputs, renderer: Renderer) -> None:
+        self._setting = setting
+        self._plan = plan
+        self._outputs = outputs
+        self._renderer = renderer
+        pipeline = setting.pipeline
+        self._names = {
+            "params": setting.params,
+            "vars": setting.vars,
+            "secrets": setting.secrets,
+            "run": setting.run,
+            "pipeline": {"name": pipeline.name, "dir": pipeline.folder},
+            "tasks": _Lazy(plan.nodes, self._task_names),
+        }
+        self._variables = run_variables(setting.params, setting.run, pipeline)
+
+    @cached_property
+    def _env(self) -> Mapping[str, str]:
+        """The pipeline's part of every environment. Computed when first needed: its failure is the attempt's."""
+        setting = self._setting
+        caller = caller_environment(setting.pipeline, setting.environ, setting.env_file)
+        return extend(
+            caller, setting.pipeline.env, lambda value, env: self.render(value, {**self._names, "env": env})
+        )
+
+    def holds(self, condition: str | bool, task: Task, more: Mapping[str, Any] | None = None) -> bool:
+        """Whether a condition of the task is true. Raises TemplateError where that cannot be told."""
+        return self._renderer.truth(condition, {**self.names(task, self._env), **(more or {})})
+
+    def names(self, task: Task, env: Mapping[str, str]) -> dict[str, Any]:
+        """What the task's expressions see."""
+        inputs = _Lazy(dict.fromkeys(task.needs), self._outputs.value)
+        return {**self._names, "env": env, "inputs": inputs}
+
+    def job(self, node: Node, attempt: int, *, timeout: float | None) -> Job:
+        """The job of an attempt. Raises TaskFailed or TemplateError where what the task asks for cannot be had."""
+        task = node.task
+        base = {**self._env, **self._variables}
+        base.update(attempt_variables(self._setting.run["id"], task, node.name, attempt))
+        if task.env:
+            base = with_named_secrets(base, task.env, self._setting.pipeline.secrets, self._setting.environ)
+        names = self.names(task, base)
+        env = extend(base, task.env, lambda value, env: self.render(value, {**names, "env": env}))
+        names["env"] = env
+        context = _Attempt(self, names, self._cwd(task, names), env, task)
+        work = find(task.type).prepare(task, context)
+        check_fits(env, work.argv if isinstance(work, Command) else ())
+        return Job(
+            instance=node.name,
+            attempt=attempt,
+            work=work,
+            env=env,
+            cwd=context.cwd,
+            timeout=timeout,
+            grace=task.grace,
+            stop_signal=task.stop_signal,
+            background=task.body.get("background") == "allow",
+            inputs=self._inputs(task),
+        )
+
+    def _cwd(self, task: Task, names: Mapping[str, Any]) -> str:
+        folder = self._setting.pipeline.folder
+        if task.cwd is None:
+            return folder
+        given = self.render(task.cwd, names)
+        if not isinstance(given, str):
+            raise TaskFailed(f"`cwd` must come to a path, not to `{given!r}`")
+        cwd = Path(os.path.normpath(Path(folder) / given))
+        if not cwd.is_dir():
+            raise TaskFailed(f"there is no folder `{cwd}` to run in (`cwd`)")
+        return str(cwd)
+
+    def _inputs(self, task: Task) -> str | None:
+        texts = {name: self._outputs.text(name) for name in task.needs}
+        if not any(texts.values()):
+            return None
+        return "{" + ",".join(f'"{name}":{text or "null"}' for name, text in texts.items()) + "}"
+
+    def _task_names(self, name: str) -> Mapping[str, Any]:
+        node = self._plan.nodes[name]
+        facts: dict[str, Callable[[], Any]] = {
+            "output": lambda: self._outputs.value(name),
+            "state": lambda: str(node.state),
+            "exit_code": lambda: node.exit_code,
+            "error": lambda: node.error,
+        }
+        return _Lazy(facts, lambda fact: facts[fact]())
+
+    def plain_names(self, task: Task) -> dict[str, Any]:
+        """What inline code sees, as plain JSON."""
+        return {
+            "params": self._setting.params,
+            "vars": self._setting.vars,
+            "run": plain(self._setting.run),
+            "inputs": {name: self._outputs.value(name) for name in task.needs},
+            "states": {name: str(self._plan.nodes[name].state) for name in task.needs},
+        }
+
+    def render(self, value: Any, names: Mapping[str, Any]) -> Any:
+        """The value with its expressions computed."""
+        return self._renderer.render_tree(value, names)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """A task type's view of the attempt that it prepares; see `tasks.base.Context`."""
+
+    _preparer: Preparer
+    _names: Mapping[str, Any]
+    cwd: str
+    env: Mapping[str, str]
+    _task: Task
+
+    @property
+    def folder(self) -> str:
+        return str(self._names["pipeline"]["dir"])
+
+    def render(self, value: Any) -> Any:
+        return self._preparer.render(value, self._names)
+
+    def plain_names(self) -> dict[str, Any]:
+        return self._preparer.plain_names(self._task)
+
+
+class _Lazy(Mapping[str, Any]):
+    """A mapping whose values are had when asked for."""
+
+    def __init__(self, keys: Mapping[str, Any], read: Callable[[str], Any]) -> None:
+        self._keys = keys
+        self._read = read
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._keys:
+            raise KeyError(key)
+        return self._read(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)

@@ -1,0 +1,152 @@
+"""A runner's hold of one run: everything that the loop needs, put together and let go."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipectl.engine.clock import Clock
+from pipectl.engine.environment import caller_environment
+from pipectl.engine.outputs import Outputs
+from pipectl.engine.prepare import Preparer, Setting, run_names
+from pipectl.engine.resume import take_up
+from pipectl.engine.runner import Listener, Runner, Signals
+from pipectl.errors import PipelineError, Problem
+from pipectl.events import Event
+from pipectl.executors.local import LocalExecutor
+from pipectl.executors.survivors import end_survivors
+from pipectl.masking import Masker
+from pipectl.model import Durability, Pipeline, RunState
+from pipectl.plan import Plan
+from pipectl.store.store import Run, Store
+from pipectl.template import Renderer, TemplateError
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a run takes from outside its file and its record, each time it is taken up."""
+
+    environ: Mapping[str, str]
+    env_file: Mapping[str, str]
+    secrets: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of it: the run's state, and the number of the signal that stopped it, if one did."""
+
+    state: RunState
+    signal: int | None
+
+
+def compute_vars(pipeline: Pipeline, params: Mapping[str, Any], run: Mapping[str, Any], world: World) -> dict[str, Any]:
+    """The pipeline's `vars`, each of which may use those above it.
+
+    Raises PipelineError where one cannot be computed.
+    """
+    renderer = Renderer(pipeline.folder)
+    values: dict[str, Any] = {}
+    names = {
+        "params": params,
+        "vars": values,
+        "run": run,
+        "env": caller_environment(pipeline, world.environ, world.env_file),
+        "pipeline": {"name": pipeline.name, "dir": pipeline.folder},
+    }
+    for name, value in pipeline.vars.items():
+        try:
+            values[name] = renderer.render_tree(value, names)
+        except TemplateError as error:
+            problem = Problem(pipeline.file, 0, 0, f"the variable `{name}` (`vars`) cannot be computed: {error}")
+            raise PipelineError([problem]) from error
+    return values
+
+
+class Session:
+    """One run, taken up by this process, which holds its lock."""
+
+    def __init__(
+        self, store: Store, run: Run, pipeline: Pipeline, world: World, *, durability: Durability, portable: bool
+    ) -> None:
+        self._store = store
+        self._run = run
+        self._pipeline = pipeline
+        self._world = world
+        self._durability = durability
+        self._portable = portable
+        self._clock = Clock()
+        self._events = store.events(run)
+        self._plan = Plan(pipeline.tasks)
+        for event in self._events:
+            self._plan.apply(event)
+
+    @property
+    def events(self) -> list[Event]:
+        """What was recorded before this session."""
+        return self._events
+
+    def carry_out(
+        self,
+        *,
+        again: Iterable[str] = (),
+        signals: Signals | None,
+        listeners: Iterable[Listener],
+        on_output: Callable[[str, int, bytes], None],
+    ) -> Result:
+        """Runs what is left of the run, and the tasks in `again` with all below them; returns what came of it."""
+        first = take_up(self._plan, self._clock.now(), again) if len(self._events) > 1 else []
+        if self._plan.running:
+            end_survivors(self._run.id)
+        masker = Masker(self._world.secrets.values())
+        scratch = self._folder("tmp")
+        outputs = Outputs(lambda instance: self._store.output(self._run, instance))
+        capacity = self._run.options.get("max_parallel") or self._pipeline.max_parallel or usable_cores()
+        executor = LocalExecutor(
+            capacity,
+            run_id=self._run.id,
+            scratch=scratch,
+            logs=self._store.folder_of("logs", self._run.id),
+            masker=masker,
+            on_output=on_output,
+            sync=self._durability == "full",
+            portable=self._portable,
+        )
+        runner = Runner(
+            pipeline=self._pipeline,
+            run=self._run,
+            recorded=len(self._events),
+            plan=self._plan,
+            store=self._store,
+            executor=executor,
+            preparer=Preparer(self._setting(), self._plan, outputs, Renderer(self._pipeline.folder)),
+            outputs=outputs,
+            masker=masker,
+            clock=self._clock,
+            capacity=capacity,
+            fail_fast=self._run.options.get("fail_fast", self._pipeline.fail_fast),
+            signals=signals,
+            listeners=listeners,
+        )
+        state = runner.execute(first)
+        with contextlib.suppress(OSError):
+            scratch.rmdir()
+        return Result(state, runner.signal)
+
+    def _setting(self) -> Setting:
+        run, world = self._run, self._world
+        names = run_names(run.id, run.logical_time, run.cause, str(self._folder("runs")))
+        return Setting(self._pipeline, names, run.params, run.vars, world.secrets, world.environ, world.env_file)
+
+    def _folder(self, kind: str) -> Path:
+        folder = self._store.folder_of(kind, self._run.id)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

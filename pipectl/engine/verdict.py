@@ -1,0 +1,112 @@
+"""What an attempt came to: from the facts that an executor tells to a state, an output or an error."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pipectl.durations import format_duration
+from pipectl.masking import Masker
+from pipectl.model import OUTPUT_LIMIT, Cause, Outcome, Retry, State, Task
+from pipectl.tasks import find
+from pipectl.tasks.base import TaskFailed, raised
+
+Holds = Callable[[str | bool, Any], bool]
+"""Whether an expectation of the task holds for an output."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How an attempt ended. `output` is JSON text, masked; `types` are the classes of the exception that ended it."""
+
+    state: State
+    output: str | None = None
+    error: str | None = None
+    types: tuple[str, ...] = ()
+
+
+def judge(task: Task, outcome: Outcome, masker: Masker, holds: Holds) -> Verdict:
+    """The verdict on an attempt, its expectations included."""
+    if outcome.cause is Cause.CANCELLED:
+        return Verdict(State.CANCELLED)
+    if outcome.exit_code is not None and outcome.exit_code == task.body.get("skip_exit_code"):
+        return Verdict(State.SKIPPED)
+    failure = _failure(task, outcome)
+    if failure is not None:
+        return Verdict(State.FAILED, error=masker.mask(str(failure)), types=failure.types)
+    try:
+        value = masker.mask_value(find(task.type).output(task, outcome))
+        text = _as_json(value)
+        for expectation in task.expect:
+            if not holds(expectation, value):
+                raise TaskFailed(f"expected `{_bare(expectation)}`, which is not true of the output {_short(text)}")
+    except (TaskFailed, ValueError) as error:
+        return Verdict(State.FAILED, error=masker.mask(str(error)), types=getattr(error, "types", ()))
+    return Verdict(State.SUCCESS, output=None if value is None else text)
+
+
+def may_retry(retry: Retry, verdict: Verdict, outcome: Outcome, tries: int) -> bool:
+    """Whether a failed attempt, one of so many `tries`, is of a kind that is tried again."""
+    if tries > retry.max:
+        return False
+    kinds: set[int | str] = {*verdict.types}
+    if outcome.exit_code is not None:
+        kinds.add(outcome.exit_code)
+    if outcome.cause is Cause.TIMEOUT:
+        kinds.add("timeout")
+    return not retry.on or not kinds.isdisjoint(retry.on)
+
+
+def delay(retry: Retry, tries: int, chance: float) -> float:
+    """Seconds before the next attempt, after so many `tries`; `chance` from 0 to 1 spreads it by `jitter`."""
+    steps = min(tries - 1, 64)
+    plain = min(retry.max_delay, retry.delay * retry.backoff**steps)
+    return plain * (1 + retry.jitter * (2 * chance - 1))
+
+
+def _failure(task: Task, outcome: Outcome) -> TaskFailed | None:
+    if outcome.cause is Cause.UNSTARTABLE:
+        return TaskFailed(outcome.error or "it could not be started")
+    if outcome.cause is Cause.TIMEOUT:
+        limit = format_duration(task.timeout if task.timeout is not None else task.grace)
+        return TaskFailed(f"it ran longer than its time limit of {limit}")
+    if outcome.signal is not None:
+        return TaskFailed(_killed(outcome))
+    if outcome.exit_code:
+        return raised(outcome) or TaskFailed(f"exit code {outcome.exit_code}{_HINTS.get(outcome.exit_code, '')}")
+    return None
+
+
+_HINTS = {
+    126: " (a program was found that cannot be executed)",
+    127: " (a command was not found)",
+    137: " (a process of it was killed by SIGKILL; it may be that memory ran out)",
+}
+
+
+def _killed(outcome: Outcome) -> str:
+    assert outcome.signal is not None
+    name = signal.Signals(outcome.signal).name if outcome.signal in list(signal.Signals) else f"signal {outcome.signal}"
+    if outcome.signal != signal.SIGKILL:
+        return f"it was killed by {name}"
+    peak = f", of which it used up to {outcome.max_rss / 2**30:.1f} GiB" if outcome.max_rss else ""
+    return f"it was killed by {name}: it may be that memory ran out{peak}"
+
+
+def _as_json(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    if len(text.encode(errors="surrogatepass")) > OUTPUT_LIMIT:
+        raise TaskFailed("the output is over 1 MiB as JSON: write a file, and give its path as the output")
+    return text
+
+
+def _bare(expectation: str | bool) -> str:
+    text = str(expectation).strip()
+    return text[2:-2].strip() if text.startswith("{{") and text.endswith("}}") else text
+
+
+def _short(text: str, longest: int = 200) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}…"

@@ -1,0 +1,26 @@
+"""Standard error, which may go away without harm to the run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+from pipectl.reports.text import wants_colour
+
+
+class Console:
+    """Writes lines; silent from the moment that nobody reads them any more."""
+
+    def __init__(self) -> None:
+        self.colour = wants_colour()
+        self.silent = False
+
+    def say(self, lines: Iterable[str]) -> None:
+        """Writes the lines in one piece, so that no other line comes between."""
+        if self.silent:
+            return
+        try:
+            sys.stderr.write("\n".join(lines) + "\n")
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            self.silent = True

@@ -1,0 +1,68 @@
+"""The end of a run in words: what failed first, with the end of its log, and the command that goes on from here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipectl.durations import format_duration
+from pipectl.model import RunState, State
+from pipectl.reports.base import Report
+from pipectl.reports.text import COLOURS, clean, coloured, counted
+from pipectl.run_view import InstanceView
+
+_MOST_FAILURES = 10
+
+
+def summary(report: Report, *, colour: bool) -> Iterator[str]:
+    """The lines of the summary."""
+    yield from failures(report, colour=colour)
+    yield ending(report, colour=colour)
+    if report.view.state is not RunState.SUCCESS:
+        yield f"hint: `{report.resume_command}` runs the rest"
+
+
+def failures(report: Report, *, colour: bool) -> Iterator[str]:
+    """Each failed task with its error and the end of its log, the first to fail first; then what they blocked."""
+    failed = report.view.failures
+    for one in failed[:_MOST_FAILURES]:
+        attempts = f" after {one.attempts} attempts" if one.attempts > 1 else ""
+        yield coloured(f"failed: {one.name}{attempts}: {clean(one.error or '')}", COLOURS[State.FAILED], colour)
+        for line in clean(report.tail(one)).splitlines():
+            yield f"    {line}"
+    if len(failed) > _MOST_FAILURES:
+        yield f"and {len(failed) - _MOST_FAILURES} more failed: `pipectl show {report.run.id}` lists them"
+    blocked = [one.name for one in report.view.instances.values() if one.state is State.UPSTREAM_FAILED]
+    if blocked:
+        yield f"not run because of that: {_listed(blocked)}"
+
+
+def ending(report: Report, *, colour: bool) -> str:
+    """The last line: the run's state, the counts, how long it took."""
+    view = report.view
+    reason = {None: "", "fail_fast": " (failed fast)", "timeout": " (its time limit ended it)"}.get(view.stopping)
+    if reason is None:
+        reason = f" ({view.stopping})" if view.stopping != "cancel" else ""
+    code = "32" if view.state is RunState.SUCCESS else "31"
+    took = format_duration((view.ended or 0.0) - (report.began or 0.0))
+    state = coloured(str(view.state), code, colour)
+    return f"{state}{reason}: {counted(view.counts())} in {took} (run {report.run.id})"
+
+
+def closing(one: InstanceView) -> str:
+    """How one instance ended or goes on, in words."""
+    took = "" if one.duration is None else f" in {format_duration(one.duration)}"
+    error = f": {clean(one.error)}" if one.error else ""
+    match one.state:
+        case State.RETRYING:
+            return f"failed{error}"
+        case State.FAILED if one.allowed:
+            return f"failed{took}{error} (allowed)"
+        case State.SKIPPED if one.closed_by:
+            return f"skipped (by its {one.closed_by})"
+        case _:
+            return f"{one.state}{took}{error}"
+
+
+def _listed(names: list[str], most: int = 8) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

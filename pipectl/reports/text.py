@@ -1,0 +1,50 @@
+"""Text for people: what tasks print can do nothing to a terminal, and numbers read well."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+
+from pipectl.model import State
+
+_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|$)|[ -/]*[0-~]?)")
+# Control characters but tab and newline, and those that turn the direction of text.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+
+COLOURS = {
+    State.SUCCESS: "32",
+    State.CACHED: "32",
+    State.FAILED: "31",
+    State.UPSTREAM_FAILED: "35",
+    State.CANCELLED: "33",
+    State.SKIPPED: "2",
+    State.RETRYING: "33",
+    State.RUNNING: "36",
+}
+
+
+def clean(text: str) -> str:
+    """The text without what a terminal would act on; of a line rewritten by carriage returns, its last state."""
+    if _CONTROL.search(text) is None:
+        return text
+    text = _SEQUENCE.sub("", text.replace("\r\n", "\n"))
+    if "\r" in text:
+        text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
+    return _CONTROL.sub("", text)
+
+
+def wants_colour() -> bool:
+    """Whether standard error is a terminal that is not to be kept free of colour (https://no-color.org)."""
+    return "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb" and sys.stderr.isatty()
+
+
+def coloured(text: str, code: str | None, on: bool) -> str:
+    """The text in a colour, where colour is wanted."""
+    return f"\x1b[{code}m{text}\x1b[0m" if on and code else text
+
+
+def counted(counts: Mapping[State, int]) -> str:
+    """Counts of states as words: `3 success, 1 failed`."""
+    return ", ".join(f"{count} {state}" for state, count in counts.items())

@@ -1,0 +1,67 @@
+"""Shell tasks: a script for a shell, or a program with its arguments.
+
+A script is never templated: values reach it through its environment.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Any
+
+from pipectl.model import Command, Outcome, Task
+from pipectl.tasks.base import Context, TaskFailed, argument, check_size, parse_json, read_output_file
+
+_OPTIONS = {"bash": "-euo pipefail", "zsh": "-euo pipefail", "ksh": "-euo pipefail", "sh": "-eu", "dash": "-eu"}
+_LONGEST_ARGUMENT = 120_000  # Linux takes no argument over 128 KiB
+
+
+def prepare(task: Task, context: Context) -> Command:
+    """The command of the task: its arguments rendered, or its script for its interpreter."""
+    body = task.body
+    capture = body.get("output") is not None
+    if "argv" in body:
+        return Command(_arguments(body["argv"], context), capture=capture)
+    return _script(body["script"], body.get("interpreter"), context, capture=capture)
+
+
+def output(task: Task, outcome: Outcome) -> Any:
+    """What the task printed or wrote, as `output:` says."""
+    form = task.body.get("output")
+    if form is None:
+        return read_output_file(outcome.output)
+    printed = outcome.stdout or b""
+    check_size(printed, "what the task printed")
+    text = printed.decode(errors="replace")
+    if form == "json":
+        try:
+            return parse_json(text)
+        except (ValueError, RecursionError) as error:
+            raise TaskFailed(f"what the task printed is not JSON: {error}") from error
+    text = text.rstrip("\n")
+    if form == "lines":
+        return text.split("\n") if text else []
+    return text
+
+
+def _arguments(elements: list[Any], context: Context) -> tuple[str, ...]:
+    arguments: list[str] = []
+    for element in elements:
+        value = context.render(element)
+        arguments += [argument(item) for item in value] if isinstance(value, list) else [argument(value)]
+    if not arguments:
+        raise TaskFailed("the list of arguments came out empty")
+    return tuple(arguments)
+
+
+def _script(script: str, interpreter: str | list[str] | None, context: Context, *, capture: bool) -> Command:
+    if interpreter is None:
+        path = context.env.get("PATH", os.defpath)
+        interpreter = "bash" if shutil.which("bash", path=path) else "sh"
+    words = interpreter.split() if isinstance(interpreter, str) else interpreter
+    options = _OPTIONS.get(os.path.basename(words[0])) if len(words) == 1 else None  # noqa: PTH119
+    if options is None:
+        return Command(tuple(words), script=script, capture=capture)
+    if len(script) > _LONGEST_ARGUMENT:
+        return Command((*words, *options.split()), script=script, capture=capture)
+    return Command((*words, *options.split(), "-c", script), capture=capture)
