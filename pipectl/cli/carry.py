@@ -13,7 +13,6 @@ from pipectl.cli.options import OutputMode
 from pipectl.engine.session import Session, World
 from pipectl.errors import PipelineError
 from pipectl.executors.guard import Guard, GuardDied
-from pipectl.executors.platform import is_portable
 from pipectl.model import Durability, Pipeline, RunState
 from pipectl.reports import report_for
 from pipectl.spec import world as outside
@@ -45,12 +44,12 @@ def carry_out(
     """Runs what is left of a run whose lock is held, and returns the exit code of the command."""
     chosen = durability or pipeline.durability
     store.set_durability(chosen)
-    session = Session(store, run, pipeline, world, durability=chosen, portable=is_portable())
+    session = Session(store, run, pipeline, world, durability=chosen)
     report = report_for(output, run, pipeline, store, f"pipectl resume {run.id}{state_option(store.folder)}")
     for event in session.events:
         report.recall(event)
     try:
-        result = session.carry_out(again=again, signals=guard, listeners=[report.event], on_output=report.output)
+        result = session.carry_out(again=again, guard=guard, listeners=[report.event], on_output=report.output)
     except GuardDied:
         return 128 + signal.SIGKILL
     report.finish()

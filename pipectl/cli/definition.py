@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,9 +34,11 @@ def find_definition(file: str, state: str | None) -> Found:
     if file == "-":
         from pipectl.spec.load import load_text
 
-        loaded = load_text(sys.stdin.read(), str(Path.cwd()), "stdin")
+        text = sys.stdin.read()
+        loaded = load_text(text, str(Path.cwd()), "stdin")
+        sources = [("-", hashlib.sha256(text.encode()).hexdigest()), *loaded.sources]
         folder = of_pipeline(str(Path.cwd()), state)
-        return Found(Definition(loaded.document, loaded.sources, __version__), folder, None)
+        return Found(Definition(loaded.document, sources, __version__), folder, None)
     path = Path(file).resolve()
     folder = of_pipeline(str(path.parent), state)
     store = Store.open(folder) if (folder / "state.db").exists() else None
@@ -61,16 +63,13 @@ def given_params(options: Sequence[str], file: Path | None) -> tuple[dict[str, s
 
 
 def _read_params(file: Path) -> Mapping[str, Any]:
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the parameter file `{file}` cannot be read: {error}") from error
-    try:
-        values = json.loads(text)
-    except ValueError:
-        from pipectl.spec.source import read
+    from pipectl.spec.compose import decode, parse
 
-        values = read(text, str(file)).data
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"the parameter file `{file}` cannot be read: {error.strerror}") from error
+    values = parse(decode(raw, str(file)), str(file)).data
     if not isinstance(values, dict):
         raise UsageError(f"the parameter file `{file}` is not a mapping of names to values")
     return values

@@ -77,9 +77,7 @@ class Preparer:
         """The pipeline's part of every environment. Computed when first needed: its failure is the attempt's."""
         setting = self._setting
         caller = caller_environment(setting.pipeline, setting.environ, setting.env_file)
-        return extend(
-            caller, setting.pipeline.env, lambda value, env: self.render(value, {**self._names, "env": env})
-        )
+        return extend(caller, setting.pipeline.env, lambda value, env: self.render(value, {**self._names, "env": env}))
 
     def holds(self, condition: str | bool, task: Task, more: Mapping[str, Any] | None = None) -> bool:
         """Whether a condition of the task is true. Raises TemplateError where that cannot be told."""

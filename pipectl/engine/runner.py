@@ -109,8 +109,8 @@ class Runner:
     def execute(self, first: Iterable[Event] = ()) -> RunState:
         """Runs until every instance has ended, after recording the events of how it was taken up.
 
-        Returns the run's state; `signal` is then the number of the signal that stopped it, if one did. Raises StateError where
-        the state cannot be written, and GuardDied; whatever runs then is ended.
+        Returns the run's state; `signal` is then the number of the signal that stopped it, if one did. Raises
+        StateError where the state cannot be written, and GuardDied; whatever runs then is ended.
         """
         try:
             for event in first:

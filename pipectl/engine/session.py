@@ -14,9 +14,10 @@ from pipectl.engine.environment import caller_environment
 from pipectl.engine.outputs import Outputs
 from pipectl.engine.prepare import Preparer, Setting, run_names
 from pipectl.engine.resume import take_up
-from pipectl.engine.runner import Listener, Runner, Signals
+from pipectl.engine.runner import Listener, Runner
 from pipectl.errors import PipelineError, Problem
 from pipectl.events import Event
+from pipectl.executors.guard import Guard
 from pipectl.executors.local import LocalExecutor
 from pipectl.executors.survivors import end_survivors
 from pipectl.masking import Masker
@@ -69,15 +70,12 @@ def compute_vars(pipeline: Pipeline, params: Mapping[str, Any], run: Mapping[str
 class Session:
     """One run, taken up by this process, which holds its lock."""
 
-    def __init__(
-        self, store: Store, run: Run, pipeline: Pipeline, world: World, *, durability: Durability, portable: bool
-    ) -> None:
+    def __init__(self, store: Store, run: Run, pipeline: Pipeline, world: World, *, durability: Durability) -> None:
         self._store = store
         self._run = run
         self._pipeline = pipeline
         self._world = world
         self._durability = durability
-        self._portable = portable
         self._clock = Clock()
         self._events = store.events(run)
         self._plan = Plan(pipeline.tasks)
@@ -93,7 +91,7 @@ class Session:
         self,
         *,
         again: Iterable[str] = (),
-        signals: Signals | None,
+        guard: Guard | None,
         listeners: Iterable[Listener],
         on_output: Callable[[str, int, bytes], None],
     ) -> Result:
@@ -113,7 +111,7 @@ class Session:
             masker=masker,
             on_output=on_output,
             sync=self._durability == "full",
-            portable=self._portable,
+            guard=guard,
         )
         runner = Runner(
             pipeline=self._pipeline,
@@ -128,7 +126,7 @@ class Session:
             clock=self._clock,
             capacity=capacity,
             fail_fast=self._run.options.get("fail_fast", self._pipeline.fail_fast),
-            signals=signals,
+            signals=guard,
             listeners=listeners,
         )
         state = runner.execute(first)

@@ -1,0 +1,137 @@
+"""Runs pipelines in the loop with a real state, and a fake executor and clock."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipectl.engine.outputs import Outputs
+from pipectl.engine.prepare import Preparer, Setting, run_names
+from pipectl.engine.resume import take_up
+from pipectl.engine.runner import Runner
+from pipectl.events import Event
+from pipectl.executors.base import Executor
+from pipectl.masking import Masker
+from pipectl.model import Pipeline, RunState, State, Task
+from pipectl.plan import Plan
+from pipectl.run_view import RunView
+from pipectl.store.definitions import Definition
+from pipectl.store.store import Log, NewRun, Run, Store, new_run_id
+from pipectl.template import Renderer
+from tests.fakes import FakeClock
+
+MOMENT = datetime(2026, 1, 31, 6, tzinfo=UTC)
+
+
+class Killed(BaseException):
+    """The runner was killed."""
+
+
+class FragileStore:
+    """A real store whose process is killed when it has recorded so many events; None: it lives."""
+
+    def __init__(self, store: Store, lives: int | None) -> None:
+        self._store = store
+        self.left = lives
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def record(
+        self,
+        run: Run,
+        after: int,
+        events: list[Event],
+        outputs: Iterable[tuple[str, str]] = (),
+        logs: Iterable[Log] = (),
+    ) -> int:
+        if self.left is None or len(events) < self.left:
+            if self.left is not None:
+                self.left -= len(events)
+            return self._store.record(run, after, events, outputs, logs)
+        kept = events[: self.left]
+        names = {getattr(event, "instance", None) for event in kept}
+        self._store.record(
+            run, after, kept, [o for o in outputs if o[0] in names], [g for g in logs if g.instance in names]
+        )
+        raise Killed
+
+
+class Lab:
+    """One pipeline in one state folder."""
+
+    def __init__(self, folder: Path, tasks: Iterable[Task], **more: object) -> None:
+        self.store = Store.open(folder / ".pipectl")
+        self.store.set_durability("normal")
+        self.pipeline = Pipeline(
+            name="lab",
+            file=str(folder / "lab.yaml"),
+            folder=str(folder),
+            tasks={task.name: task for task in tasks},
+            **more,  # type: ignore[arg-type]
+        )
+        self.clock = FakeClock()
+        new = NewRun(
+            id=new_run_id(),
+            pipeline="lab",
+            file=self.pipeline.file,
+            definition=Definition({}, [("lab.yaml", "0")], "0"),
+            params={},
+            vars={},
+            options={},
+            cause="manual",
+            logical_time=MOMENT,
+        )
+        self.run, self.lock = self.store.create(new, self.clock.now())
+        self.heard: list[Event] = []
+
+    def go(
+        self,
+        executor: Executor,
+        *,
+        lives: int | None = None,
+        capacity: int = 2,
+        before: Callable[[Runner], None] | None = None,
+        fail_fast: bool = False,
+    ) -> RunState:
+        """Takes the run up and carries it out; raises Killed once so many events are recorded."""
+        events = self.store.events(self.run)
+        plan = Plan(self.pipeline.tasks)
+        for event in events:
+            plan.apply(event)
+        first = take_up(plan, self.clock.now()) if len(events) > 1 else []
+        outputs = Outputs(lambda instance: self.store.output(self.run, instance))
+        names = run_names(self.run.id, MOMENT, "manual", "/nowhere")
+        setting = Setting(self.pipeline, names, {}, {}, {}, {"PATH": "/usr/bin:/bin"}, {})
+        runner = Runner(
+            pipeline=self.pipeline,
+            run=self.run,
+            recorded=len(events),
+            plan=plan,
+            store=FragileStore(self.store, lives),  # type: ignore[arg-type]
+            executor=executor,
+            preparer=Preparer(setting, plan, outputs, Renderer(self.pipeline.folder)),
+            outputs=outputs,
+            masker=Masker([]),
+            clock=self.clock,  # type: ignore[arg-type]
+            capacity=capacity,
+            fail_fast=fail_fast,
+            listeners=[self.heard.append],
+            rng=random.Random(1),
+        )
+        if before:
+            before(runner)
+        return runner.execute(first)
+
+    def view(self) -> RunView:
+        """What was recorded."""
+        view = RunView(self.pipeline.tasks)
+        for event in self.store.events(self.run):
+            view.apply(event)
+        return view
+
+    def states(self) -> dict[str, State]:
+        """Every instance's recorded state."""
+        return {name: one.state for name, one in self.view().instances.items()}
