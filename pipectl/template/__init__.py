@@ -1,0 +1,15 @@
+"""Expressions, `{{ … }}`: which names a text uses, and what it becomes when they have values.
+
+They are Jinja2's, in a sandbox with bounds. Importing this is cheap; Jinja2 is imported when the first text with an
+expression comes.
+"""
+
+from __future__ import annotations
+
+from pipectl.template.errors import TemplateError
+from pipectl.template.references import Reference, references
+from pipectl.template.renderer import Renderer
+from pipectl.template.text import has_expression
+from pipectl.template.values import to_text
+
+__all__ = ["Reference", "Renderer", "TemplateError", "has_expression", "references", "to_text"]
