@@ -21,7 +21,7 @@ from pipectl.model import ENDED, RunState, State
 
 @dataclass(slots=True)
 class InstanceView:
-    """One instance; times are seconds since the epoch, `started` that of its first attempt since it was opened."""
+    """One instance; times are seconds since the epoch, `started` that of its first attempt that was not lost."""
 
     name: str
     task: str
@@ -85,7 +85,7 @@ class RunView:
     def _finish(self, one: InstanceView, event: AttemptFinished) -> None:
         one.exit_code, one.error = event.exit_code, event.error
         if event.state is None:
-            one.state = State.QUEUED
+            one.state, one.started = State.QUEUED, None
         elif event.retry_at is not None:
             one.state, one.retry_at = State.RETRYING, event.retry_at
         else:

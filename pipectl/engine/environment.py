@@ -12,10 +12,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipectl.model import Pipeline, Secret, Task
-from pipectl.tasks.base import TaskFailed, argument, plain
+from pipectl.tasks.base import argument, plain
 
 _OURS = re.compile(r"^(PIPECTL_|PARAM_|ITEM$|ITEM_)")
-_LONGEST = 128 << 10  # what Linux takes for one variable or argument
 _NAMESPACE = uuid.UUID("6f1b1f1e-4a3c-5d55-9f0e-70697065637c")
 
 Render = Callable[[Any, Mapping[str, str]], Any]  # a value, and the environment that its expressions see
@@ -59,10 +58,7 @@ def attempt_variables(run_id: str, task: Task, instance: str, attempt: int) -> d
 
 
 def extend(base: Mapping[str, str], entries: Mapping[str, Any], render: Render) -> dict[str, str]:
-    """The environment with the entries of an `env` added: each may use those above it; null unsets a variable.
-
-    Raises TaskFailed where a value does not fit into an environment.
-    """
+    """The environment with the entries of an `env` added: each may use those above it; null unsets a variable."""
     env = dict(base)
     for name, value in entries.items():
         rendered = render(value, env)
@@ -80,19 +76,3 @@ def with_named_secrets(
     named = {name for value in entries.values() if isinstance(value, str) for name in re.findall(r"[\w-]+", value)}
     sources = [str(s.value) for s in secrets.values() if s.source == "env" and s.name in named]
     return {**env, **{name: environ[name] for name in sources if name in environ}}
-
-
-def check_fits(env: Mapping[str, str], arguments: tuple[str, ...] = ()) -> None:
-    """Raises TaskFailed where a variable or argument is more than the system takes."""
-    for what, value in (
-        *((f"the variable {name}", v) for name, v in env.items()),
-        *(("an argument", a) for a in arguments),
-    ):
-        if "\0" in value:
-            raise TaskFailed(
-                f"{what} holds a NUL character, which no program can be given: read it from $PIPECTL_INPUTS"
-            )
-        if len(value) * 4 >= _LONGEST and len(value.encode()) >= _LONGEST - len(what):
-            raise TaskFailed(
-                f"{what} is over 128 KiB, more than the system takes: read it from the file $PIPECTL_INPUTS"
-            )

@@ -13,13 +13,12 @@ from typing import Any
 from pipectl.engine.environment import (
     attempt_variables,
     caller_environment,
-    check_fits,
     extend,
     run_variables,
     with_named_secrets,
 )
 from pipectl.engine.outputs import Outputs
-from pipectl.model import Command, Job, Pipeline, Task
+from pipectl.model import Job, Pipeline, Task
 from pipectl.plan import Node, Plan
 from pipectl.tasks import find
 from pipectl.tasks.base import TaskFailed, plain
@@ -100,7 +99,6 @@ class Preparer:
         names["env"] = env
         context = _Attempt(self, names, self._cwd(task, names), env, task)
         work = find(task.type).prepare(task, context)
-        check_fits(env, work.argv if isinstance(work, Command) else ())
         return Job(
             instance=node.name,
             attempt=attempt,

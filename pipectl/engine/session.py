@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -129,6 +130,7 @@ class Session:
             signals=guard,
             listeners=listeners,
         )
+        gc.freeze()  # what is there now stays to the end: the collector need not walk it again and again
         state = runner.execute(first)
         with contextlib.suppress(OSError):
             scratch.rmdir()

@@ -37,15 +37,20 @@ def failures(report: Report, *, colour: bool) -> Iterator[str]:
 
 
 def ending(report: Report, *, colour: bool) -> str:
-    """The last line: the run's state, the counts, how long it took."""
+    """The last line: what became of the run, how long it took, the counts."""
     view = report.view
-    reason = {None: "", "fail_fast": " (failed fast)", "timeout": " (its time limit ended it)"}.get(view.stopping)
-    if reason is None:
-        reason = f" ({view.stopping})" if view.stopping != "cancel" else ""
-    code = "32" if view.state is RunState.SUCCESS else "31"
+    words, code = _ENDINGS[view.state]
+    reasons = {"fail_fast": " (failed fast)", "timeout": " (its time limit ended it)"}
+    reason = reasons.get(view.stopping or "", f" (by {view.stopping})" if view.stopping else "")
     took = format_duration((view.ended or 0.0) - (report.began or 0.0))
-    state = coloured(str(view.state), code, colour)
-    return f"{state}{reason}: {counted(view.counts())} in {took} (run {report.run.id})"
+    return f"run {report.run.id} {coloured(words, code, colour)}{reason} in {took}: {counted(view.counts())}"
+
+
+_ENDINGS = {
+    RunState.SUCCESS: ("succeeded", "32"),
+    RunState.FAILED: ("failed", "31"),
+    RunState.CANCELLED: ("was cancelled", "33"),
+}
 
 
 def closing(one: InstanceView) -> str:
