@@ -1,8 +1,7 @@
-"""File names made from instance names, which may hold any character."""
+"""Names made from other names: of files from instances, which may hold any character; of variables from parameters."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 
 _UNSAFE = re.compile(rb"^\.|[^A-Za-z0-9_.-]")
@@ -18,5 +17,12 @@ def file_label(instance: str, attempt: int) -> str:
     raw = instance.encode("utf-8", "surrogatepass")
     name = _UNSAFE.sub(lambda found: b"%%%02X" % found[0][0], raw).decode("ascii")
     if len(name) > _LONGEST:
+        import hashlib
+
         name = f"{name[:_KEPT]}~{hashlib.sha256(raw).hexdigest()[:24]}"
     return f"{name}.{attempt}"
+
+
+def param_variable(name: str) -> str:
+    """The environment variable in which tasks see a parameter: `PARAM_FLIP_COIN` for `flip-coin`."""
+    return "PARAM_" + re.sub(r"[^A-Z0-9]", "_", name.upper())

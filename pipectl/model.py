@@ -115,6 +115,7 @@ class Task:
     tags: tuple[str, ...] = ()
     file: str = ""
     line: int = 0
+    column: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,11 @@ class Plan:
         return not self._open
 
     @property
+    def failed(self) -> bool:
+        """Whether an instance has failed that may not."""
+        return self._failures > 0
+
+    @property
     def verdict(self) -> RunState:
         """What the run has come to, once it is finished."""
         if self.stopping not in {None, "timeout", "fail_fast"}:
@@ -253,6 +258,7 @@ class Plan:
     def _stop(self, event: RunStopping) -> None:
         self.stopping = event.reason
         self._at_once = event.at_once
+        self._decisions = deque(decision for decision in self._decisions if self._may_start(decision.node))
         for node in self.nodes.values():
             if node.state in {State.PENDING, State.QUEUED, State.RETRYING} and not self._may_start(node):
                 self._decisions.append(Decision(node, State.CANCELLED, "stop"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import typer
@@ -84,7 +85,7 @@ def resume_run(
 ) -> int:
     """Takes a run up that is not a success, the newest where none is named, and returns the exit code."""
     store = Store.open(nearest(state))
-    run = store.find(name) if name else next(store.runs(limit=1, unfinished=True), None)
+    run = store.find(name) if name is not None else next(store.runs(limit=1, unfinished=True), None)
     if run is None and again:
         run = store.find("latest")
     if run is None:
@@ -98,4 +99,5 @@ def resume_run(
         return 0
     pipeline = build(store.definition(run.definition))
     world = look_outside(pipeline)
-    return carry_out(store, run, pipeline, world, guard, output=output, durability=durability, again=again)
+    with closing(store):
+        return carry_out(store, run, pipeline, world, guard, output=output, durability=durability, again=again)

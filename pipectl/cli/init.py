@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -25,9 +26,9 @@ def main(
     text = files("pipectl.cli").joinpath("templates", f"{template}.yaml").read_text(encoding="utf-8")
     try:
         with file.open("x", encoding="utf-8") as target:
-            target.write(text.replace("pipeline.yaml", file.name))
+            target.write(text.replace("pipeline.yaml", shlex.quote(file.name)))
     except FileExistsError as error:
         raise UsageError(f"`{file}` is there already", "name another: `--file OTHER.yaml`") from error
     except OSError as error:
         raise UsageError(f"`{file}` cannot be written: {error.strerror}") from error
-    typer.echo(f"wrote {file}; run it: pipectl run {file}")
+    typer.echo(f"wrote {file}; run it: pipectl run {shlex.quote(str(file))}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,7 +62,8 @@ def start(request: Request, guard: Guard) -> int:
             options["fail_fast"] = True
         taken = _create(found, pipeline, world, params, moment, options)
     store, run, _held = taken
-    return carry_out(store, run, pipeline, world, guard, output=request.output, durability=request.durability)
+    with closing(store):
+        return carry_out(store, run, pipeline, world, guard, output=request.output, durability=request.durability)
 
 
 def _moment(text: str | None) -> datetime:

@@ -29,9 +29,16 @@ _STYLES = {
 }
 
 
+class _Console(Console):
+    """Lets its caller decide what it means that nobody reads any more; rich would exit with 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def print_runs(runs: Sequence[Run]) -> None:
     """The runs as a table."""
-    table = _table("run", "pipeline", "state", "started", "took", "parameters")
+    table = _table("run", "pipeline", "state", "started", "took", "params")
     for run in runs:
         params = " ".join(f"{name}={value}" for name, value in run.params.items())
         table.add_row(
@@ -42,12 +49,12 @@ def print_runs(runs: Sequence[Run]) -> None:
             Text("" if run.ended is None else format_duration(run.ended - run.started)),
             Text(clean(params), overflow="ellipsis", no_wrap=True),
         )
-    Console(highlight=False).print(table)
+    _Console(highlight=False).print(table)
 
 
 def print_run(run: Run, view: RunView) -> None:
     """One run: what it is, then its tasks as a table."""
-    console = Console(highlight=False)
+    console = _Console(highlight=False)
     took = "" if run.ended is None else f" in {format_duration(run.ended - run.started)}"
     heading = Text(f"run {run.id} of {run.pipeline}: ").append(_state(run.state)).append(f"{took}")
     console.print(heading)
@@ -65,7 +72,7 @@ def print_run(run: Run, view: RunView) -> None:
 
 
 def _table(*headings: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for heading in headings:
         right = heading in {"took", "attempts"}
         table.add_column(heading, justify="right" if right else "left", no_wrap=heading in {"run", "state", "started"})
@@ -77,4 +84,4 @@ def _state(state: str) -> Text:
 
 
 def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")

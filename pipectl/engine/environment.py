@@ -11,18 +11,14 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pipectl.labels import param_variable
 from pipectl.model import Pipeline, Secret, Task
-from pipectl.tasks.base import argument, plain
+from pipectl.template import to_text
 
 _OURS = re.compile(r"^(PIPECTL_|PARAM_|ITEM$|ITEM_)")
 _NAMESPACE = uuid.UUID("6f1b1f1e-4a3c-5d55-9f0e-70697065637c")
 
 Render = Callable[[Any, Mapping[str, str]], Any]  # a value, and the environment that its expressions see
-
-
-def variable_name(name: str) -> str:
-    """A parameter's or key's name as part of a variable's: in capitals, other characters as `_`."""
-    return re.sub(r"[^A-Z0-9_]", "_", name.upper())
 
 
 def caller_environment(pipeline: Pipeline, environ: Mapping[str, str], env_file: Mapping[str, str]) -> dict[str, str]:
@@ -34,15 +30,15 @@ def caller_environment(pipeline: Pipeline, environ: Mapping[str, str], env_file:
 
 def run_variables(params: Mapping[str, Any], run: Mapping[str, Any], pipeline: Pipeline) -> dict[str, str]:
     """The variables that are the same for every attempt of a run."""
-    variables = {f"PARAM_{variable_name(name)}": argument(value) for name, value in params.items() if value is not None}
+    variables = {param_variable(name): to_text(value) for name, value in params.items() if value is not None}
     return {
         **variables,
         "PIPECTL_RUN_ID": run["id"],
         "PIPECTL_PIPELINE": pipeline.name,
-        "PIPECTL_LOGICAL_TIME": plain(run["logical_time"]),
+        "PIPECTL_LOGICAL_TIME": to_text(run["logical_time"]),
         "PIPECTL_DATE": run["date"],
-        "PIPECTL_INTERVAL_START": plain(run["interval_start"]),
-        "PIPECTL_INTERVAL_END": plain(run["interval_end"]),
+        "PIPECTL_INTERVAL_START": to_text(run["interval_start"]),
+        "PIPECTL_INTERVAL_END": to_text(run["interval_end"]),
         "PIPECTL_RUN_DIR": run["dir"],
     }
 
@@ -65,14 +61,14 @@ def extend(base: Mapping[str, str], entries: Mapping[str, Any], render: Render) 
         if rendered is None:
             env.pop(name, None)
         else:
-            env[name] = argument(rendered)
+            env[name] = to_text(rendered)
     return env
 
 
 def with_named_secrets(
-    env: Mapping[str, str], entries: Mapping[str, Any], secrets: Mapping[str, Secret], environ: Mapping[str, str]
+    env: Mapping[str, str], entries: Mapping[str, Any], secrets: Mapping[str, Secret], given: Mapping[str, str]
 ) -> dict[str, str]:
-    """The environment with the variable that a secret is taken from, for each secret that the entries name."""
+    """The environment with the variables that the secrets are `given` by which the entries name."""
     named = {name for value in entries.values() if isinstance(value, str) for name in re.findall(r"[\w-]+", value)}
     sources = [str(s.value) for s in secrets.values() if s.source == "env" and s.name in named]
-    return {**env, **{name: environ[name] for name in sources if name in environ}}
+    return {**env, **{name: given[name] for name in sources if name in given}}

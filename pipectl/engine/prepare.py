@@ -21,8 +21,8 @@ from pipectl.engine.outputs import Outputs
 from pipectl.model import Job, Pipeline, Task
 from pipectl.plan import Node, Plan
 from pipectl.tasks import find
-from pipectl.tasks.base import TaskFailed, plain
-from pipectl.template import Renderer
+from pipectl.tasks.base import TaskFailed
+from pipectl.template import Renderer, to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,8 @@ class Preparer:
         base = {**self._env, **self._variables}
         base.update(attempt_variables(self._setting.run["id"], task, node.name, attempt))
         if task.env:
-            base = with_named_secrets(base, task.env, self._setting.pipeline.secrets, self._setting.environ)
+            given = {**self._setting.environ, **self._setting.env_file}
+            base = with_named_secrets(base, task.env, self._setting.pipeline.secrets, given)
         names = self.names(task, base)
         env = extend(base, task.env, lambda value, env: self.render(value, {**names, "env": env}))
         names["env"] = env
@@ -145,7 +146,7 @@ class Preparer:
         return {
             "params": self._setting.params,
             "vars": self._setting.vars,
-            "run": plain(self._setting.run),
+            "run": to_json(self._setting.run),
             "inputs": {name: self._outputs.value(name) for name in task.needs},
             "states": {name: str(self._plan.nodes[name].state) for name in task.needs},
         }

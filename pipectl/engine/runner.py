@@ -160,7 +160,12 @@ class Runner:
     # Deciding and starting
 
     def _decide(self) -> None:
-        while decision := self._plan.next_decision():
+        while True:
+            if self._fail_fast and self._plan.failed and not self._plan.stopping:
+                self._stop("fail_fast")
+            decision = self._plan.next_decision()
+            if decision is None:
+                return
             self._emit(self._answer(decision))
 
     def _answer(self, decision: Decision) -> Event:
@@ -231,10 +236,11 @@ class Runner:
         node = self._plan.nodes[outcome.instance]
         task, now = node.task, self._clock.now()
         verdict = judge(task, outcome, self._masker, lambda text, value: self._expected(text, node, value))
-        allowed, retry_at = False, None
+        allowed, error, retry_at = False, verdict.error, None
         if verdict.state is State.FAILED:
             retry_at = self._retry_at(node, outcome, verdict, now)
-            allowed = retry_at is None and self._is_allowed(node)
+            if retry_at is None:
+                allowed, error = self._allowed(node, error)
         if verdict.output is not None:
             self._outputs.fresh[node.name] = verdict.output
             self._turn.outputs.append((node.name, verdict.output))
@@ -247,13 +253,11 @@ class Runner:
                 outcome.attempt,
                 verdict.state,
                 exit_code=outcome.exit_code,
-                error=verdict.error,
+                error=error,
                 retry_at=retry_at,
                 allowed=allowed,
             )
         )
-        if self._fail_fast and node.state is State.FAILED and not allowed and not self._plan.stopping:
-            self._stop("fail_fast")
 
     def _expected(self, text: str | bool, node: Node, value: object) -> bool:
         try:
@@ -270,11 +274,12 @@ class Runner:
             return None
         return at
 
-    def _is_allowed(self, node: Node) -> bool:
+    def _allowed(self, node: Node, error: str | None) -> tuple[bool, str | None]:
+        """Whether the failure of a task does not fail the run, and its error, with why that could not be told."""
         try:
-            return self._preparer.holds(node.task.allow_failure, node.task)
-        except TemplateError:
-            return False
+            return self._preparer.holds(node.task.allow_failure, node.task), error
+        except TemplateError as fault:
+            return False, self._masker.mask(f"{error}; `allow_failure`: {fault}")
 
     # Stopping
 

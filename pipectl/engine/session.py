@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pipectl.engine.clock import Clock
@@ -101,7 +100,7 @@ class Session:
         if self._plan.running:
             end_survivors(self._run.id)
         masker = Masker(self._world.secrets.values())
-        scratch = self._folder("tmp")
+        scratch = self._store.make_folder("tmp", self._run.id)
         outputs = Outputs(lambda instance: self._store.output(self._run, instance))
         capacity = self._run.options.get("max_parallel") or self._pipeline.max_parallel or usable_cores()
         executor = LocalExecutor(
@@ -132,19 +131,14 @@ class Session:
         )
         gc.freeze()  # what is there now stays to the end: the collector need not walk it again and again
         state = runner.execute(first)
-        with contextlib.suppress(OSError):
-            scratch.rmdir()
+        shutil.rmtree(scratch, ignore_errors=True)
         return Result(state, runner.signal)
 
     def _setting(self) -> Setting:
         run, world = self._run, self._world
-        names = run_names(run.id, run.logical_time, run.cause, str(self._folder("runs")))
+        folder = self._store.make_folder("runs", run.id)
+        names = run_names(run.id, run.logical_time, run.cause, str(folder))
         return Setting(self._pipeline, names, run.params, run.vars, world.secrets, world.environ, world.env_file)
-
-    def _folder(self, kind: str) -> Path:
-        folder = self._store.folder_of(kind, self._run.id)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        return folder
 
 
 def usable_cores() -> int:

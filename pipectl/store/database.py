@@ -36,6 +36,7 @@ class Database:
         self._connection = connection
         self._mutex = mutex
         self._commits = 0
+        self._inode = _inode(folder)
         self.execute = connection.execute
 
     @classmethod
@@ -92,6 +93,8 @@ class Database:
         """All or nothing, durable when the block returns. Raises StateError where it cannot be written."""
         assert self._mutex is not None, "opened for reading"
         with _explained(self.folder / "state.db"), self._mutex.held():
+            if _inode(self.folder) != self._inode:
+                raise StateError(f"the state `{self.folder / 'state.db'}` was removed or replaced while it was in use")
             self.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -119,7 +122,7 @@ class Database:
         if self._mutex is None:
             self._connection.close()
             return
-        with self._mutex.held():
+        with self._mutex.held(), suppress(sqlite3.Error):
             self._connection.close()
         self._mutex.close()
 
@@ -130,6 +133,13 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     connection.execute("PRAGMA trusted_schema=OFF")
     connection.execute("PRAGMA foreign_keys=ON")
     return connection
+
+
+def _inode(folder: Path) -> int:
+    try:
+        return os.lstat(f"{folder}/state.db").st_ino
+    except FileNotFoundError:
+        return 0
 
 
 def _create_private(folder: Path, path: Path) -> None:

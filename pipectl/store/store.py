@@ -19,6 +19,7 @@ from pipectl.model import Durability, RunState
 from pipectl.store import definitions
 from pipectl.store.database import Database
 from pipectl.store.definitions import Definition
+from pipectl.store.folder import unusable
 from pipectl.store.locks import RunLock, is_held
 
 
@@ -117,6 +118,15 @@ class Store:
         """The folder of a run below the state: its `logs`, its own (`runs`), or its `tmp`."""
         return self.folder / kind / run_id
 
+    def make_folder(self, kind: str, run_id: str) -> Path:
+        """The same, made where it is not there yet. Raises StateError where it cannot be."""
+        folder = self.folder_of(kind, run_id)
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise unusable(folder, error) from error
+        return folder
+
     def create(self, new: NewRun, now: float) -> tuple[Run, RunLock]:
         """Makes a run and holds its lock.
 
@@ -152,8 +162,8 @@ class Store:
         if text == "latest":
             rows = self._all(f"SELECT {_COLUMNS} FROM runs ORDER BY number DESC LIMIT 1")
         else:
-            pattern = text.replace("%", "").replace("_", "") + "%"
-            rows = self._all(f"SELECT {_COLUMNS} FROM runs WHERE id LIKE ? ORDER BY number DESC LIMIT 10", pattern)
+            query = f"SELECT {_COLUMNS} FROM runs WHERE substr(id, 1, ?) = ? ORDER BY number DESC LIMIT 10"
+            rows = self._all(query, len(text), text) if text else []
         if not rows:
             known = "there are no runs yet" if text == "latest" else f"there is no run `{text}`"
             raise UsageError(f"{known} in `{self.folder}`", "`pipectl runs` lists them")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from datetime import date
 from typing import Any, Protocol
 
 from pipectl.model import OUTPUT_LIMIT, Call, Command, Outcome, Task
@@ -49,25 +48,6 @@ class TaskType(Protocol):
 
     def output(self, task: Task, outcome: Outcome) -> Any:
         """The output of an attempt that ended well, as plain JSON. Raises TaskFailed where there is no right one."""
-
-
-def argument(value: Any) -> str:
-    """A value as text for an argument or a variable: text as it is, a time as ISO 8601, all else as JSON."""
-    value = plain(value)
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def plain(value: Any) -> Any:
-    """The value as plain JSON: times as ISO 8601. Raises TaskFailed for what is no data, such as a function."""
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, date):
-        return value.isoformat()
-    raise TaskFailed(f"an expression came to a value of type `{type(value).__name__}`, which is no plain data")
 
 
 def raised(outcome: Outcome) -> TaskFailed | None:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pipectl.model import Call, Outcome, Task
-from pipectl.tasks.base import Context, TaskFailed, argument, plain, read_output_file
+from pipectl.tasks.base import Context, TaskFailed, read_output_file
+from pipectl.template import to_text
 
 
 def prepare(task: Task, context: Context) -> Call:
@@ -21,7 +22,7 @@ def prepare(task: Task, context: Context) -> Call:
     if "call" in body:
         payload |= {"call": body["call"], "with": _arguments(body, context)}
     elif "script" in body:
-        arguments = [argument(context.render(value)) for value in body.get("args", ())]
+        arguments = [to_text(context.render(value)) for value in body.get("args", ())]
         payload |= {"script": os.path.join(context.folder, body["script"]), "args": arguments}  # noqa: PTH118
     else:
         payload |= {"code": body["code"], "with": _arguments(body, context), "names": context.plain_names()}
@@ -69,4 +70,4 @@ def _arguments(body: Mapping[str, Any], context: Context) -> Mapping[str, Any]:
         raise TaskFailed(
             f"`with` must come to a mapping of arguments, not to a value of type `{type(values).__name__}`"
         )
-    return {name: plain(value) for name, value in values.items()}
+    return values

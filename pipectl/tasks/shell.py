@@ -10,7 +10,8 @@ import shutil
 from typing import Any
 
 from pipectl.model import Command, Outcome, Task
-from pipectl.tasks.base import Context, TaskFailed, argument, check_size, parse_json, read_output_file
+from pipectl.tasks.base import Context, TaskFailed, check_size, parse_json, read_output_file
+from pipectl.template import to_text
 
 _OPTIONS = {"bash": "-euo pipefail", "zsh": "-euo pipefail", "ksh": "-euo pipefail", "sh": "-eu", "dash": "-eu"}
 _LONGEST_ARGUMENT = 120_000  # Linux takes no argument over 128 KiB
@@ -48,7 +49,7 @@ def _arguments(elements: list[Any], context: Context) -> tuple[str, ...]:
     arguments: list[str] = []
     for element in elements:
         value = context.render(element)
-        arguments += [argument(item) for item in value] if isinstance(value, list) else [argument(value)]
+        arguments += [to_text(item) for item in value] if isinstance(value, list) else [to_text(value)]
     if not arguments:
         raise TaskFailed("the list of arguments came out empty")
     return tuple(arguments)

@@ -10,6 +10,6 @@ from pipectl.template.errors import TemplateError
 from pipectl.template.references import Reference, references
 from pipectl.template.renderer import Renderer
 from pipectl.template.text import has_expression
-from pipectl.template.values import to_text
+from pipectl.template.values import to_json, to_text
 
-__all__ = ["Reference", "Renderer", "TemplateError", "has_expression", "references", "to_text"]
+__all__ = ["Reference", "Renderer", "TemplateError", "has_expression", "references", "to_json", "to_text"]

@@ -87,8 +87,16 @@ def test_a_run_is_found_by_a_unique_beginning_of_its_id(store: Store) -> None:
     assert store.find("latest").id == second.id
     with pytest.raises(UsageError, match="no run `nope`"):
         store.find("nope")
+    for wildcard in ("", "%", "_"):
+        with pytest.raises(UsageError, match="no run"):
+            store.find(wildcard)
+
+
+def test_a_beginning_that_several_ids_share_names_none_of_them(store: Store) -> None:
+    ids = [make(store).id for _ in range(17)]  # of sixteen first characters
+    shared = next(first for first in "0123456789abcdef" if sum(id_.startswith(first) for id_ in ids) > 1)
     with pytest.raises(UsageError, match="several"):
-        store.find("")
+        store.find(shared)
 
 
 def test_a_name_belongs_to_one_file_for_as_long_as_it_is_there(store: Store, tmp_path: Path) -> None:

@@ -1,0 +1,42 @@
+"""A document to the model: for a file that was just loaded, and for one that was stored with its run. Cannot fail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipectl.model import NO_RETRY, Pipeline, Retry, Secret, Task, TriggerRule
+
+_TUPLES = ("needs", "expect", "tags")
+
+
+def build(document: Mapping[str, Any]) -> Pipeline:
+    """The pipeline of a document that `load` made, or of the same read back from JSON."""
+    fields: dict[str, Any] = {key: value for key, value in document.items() if key in Pipeline.__slots__}
+    return Pipeline(
+        **{
+            **fields,
+            "tags": tuple(document.get("tags", ())),
+            "secrets": {name: _secret(name, value) for name, value in document.get("secrets", {}).items()},
+            "tasks": {name: _task(name, value) for name, value in document["tasks"].items()},
+        },
+    )
+
+
+def _secret(name: str, value: Mapping[str, Any]) -> Secret:
+    source = value["value"]
+    return Secret(**{**value, "name": name, "value": tuple(source) if isinstance(source, list) else source})
+
+
+def _task(name: str, value: Mapping[str, Any]) -> Task:
+    fields: dict[str, Any] = {key: one for key, one in value.items() if key in Task.__slots__}
+    fields |= {key: tuple(fields[key]) for key in _TUPLES if key in fields}
+    fields["trigger"] = TriggerRule(value.get("trigger", TriggerRule.ALL_SUCCESS))
+    fields["retries"] = _retry(value.get("retries"))
+    return Task(**{**fields, "name": name})
+
+
+def _retry(value: Mapping[str, Any] | None) -> Retry:
+    if value is None:
+        return NO_RETRY
+    return Retry(**{**value, "on": tuple(value.get("on", ()))})

@@ -1,0 +1,104 @@
+"""One declaration out of a file and those it includes: each name once, with the place where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from pipectl.errors import Problem
+from pipectl.spec.source import Part, Source
+
+_SECTIONS = ("params", "vars", "env", "secrets", "defaults")
+_TAKEN = frozenset({*_SECTIONS, "tasks", "include"})
+_ABOUT = frozenset({"name", "description", "owner", "tags"})
+
+
+@dataclass
+class Declaration:
+    """What the files say together, by section and name. Every part knows the file it stands in.
+
+    `before` maps a task of a list to the one before it.
+    """
+
+    main: Source
+    folder: str
+    sources: list[Source] = field(default_factory=list)
+    params: dict[str, Part] = field(default_factory=dict)
+    vars: dict[str, Part] = field(default_factory=dict)
+    env: dict[str, Part] = field(default_factory=dict)
+    secrets: dict[str, Part] = field(default_factory=dict)
+    defaults: dict[str, Part] = field(default_factory=dict)
+    tasks: dict[str, Part] = field(default_factory=dict)
+    before: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def top(self) -> Part:
+        """The whole main file."""
+        return Part(self.main, (), self.main.data)
+
+
+def merge(main: Source, included: list[Source], folder: str) -> tuple[Declaration, list[Problem]]:
+    """The declaration of a file and the files it includes, with the problems that appear only together."""
+    declaration = Declaration(main, folder, [main, *included])
+    problems: list[Problem] = []
+    for source in [*included, main]:
+        root = Part(source, (), source.data)
+        for section in _SECTIONS:
+            getattr(declaration, section).update(_entries(root.get(section)))
+        problems += _add_tasks(declaration, root)
+        if source is not main:
+            problems += _without_effect(root)
+    return declaration, problems
+
+
+def _entries(section: Part | None) -> Iterator[tuple[str, Part]]:
+    """The named parts of a section; of a list of names (secrets) as well."""
+    if section is None:
+        return
+    yield from section.items()
+    if isinstance(section.value, list):
+        for entry in section.entries():
+            if isinstance(entry.value, str):
+                yield entry.value, entry
+
+
+def _add_tasks(declaration: Declaration, root: Part) -> list[Problem]:
+    problems = []
+    section = root.get("tasks")
+    for name, task, before in _tasks(section) if section else ():
+        if name in declaration.tasks:
+            first = declaration.tasks[name]
+            line, _ = first.source.place(first.path, key=True)
+            where = f"line {line}" if first.source is task.source else f"{first.source.file}:{line}"
+            problems.append(
+                task.problem(
+                    f"duplicate task `{name}`: it stands in {where} already", "give one another name", key=True
+                )
+            )
+            continue
+        declaration.tasks[name] = task
+        if before is not None:
+            declaration.before[name] = before
+    return problems
+
+
+def _tasks(section: Part) -> Iterator[tuple[str, Part, str | None]]:
+    before = None
+    if isinstance(section.value, dict):
+        for name, task in section.items():
+            yield name, task, None
+    elif isinstance(section.value, list):
+        for entry in section.entries():
+            for name, task in entry.items():
+                yield name, task, before
+                before = name
+
+
+def _without_effect(root: Part) -> list[Problem]:
+    return [
+        part.problem(
+            f"`{key}` of an included file has no effect", "say it in the file that includes", key=True, warning=True
+        )
+        for key, part in root.items()
+        if key not in _TAKEN and key not in _ABOUT and not key.startswith("x-")
+    ]

@@ -1,0 +1,132 @@
+"""A pipeline file to the document that everything else works with, or to all that is wrong with it."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipectl.errors import PipelineError, Problem
+from pipectl.spec import check_graph, check_tasks, constants, first_mistakes, messages, param_declarations, schema
+from pipectl.spec.check_templates import TemplateCheck
+from pipectl.spec.compose import decode, parse
+from pipectl.spec.declaration import Declaration, merge
+from pipectl.spec.include import included, near_file
+from pipectl.spec.normalise import document, stem_name
+from pipectl.spec.prune import prune
+from pipectl.spec.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A valid pipeline: its document (plain JSON), the files it came from with the SHA-256 of each, and warnings."""
+
+    document: dict[str, Any]
+    sources: tuple[tuple[str, str], ...]
+    warnings: tuple[Problem, ...]
+
+
+def load(path: str) -> Loaded:
+    """The pipeline of a file. Raises PipelineError with every problem of it and of the files it includes."""
+    if Path(path).is_dir():
+        raise PipelineError([Problem(path, 0, 0, "this is a folder, not a pipeline file", _hint_in_folder(path))])
+    with _without_collector():
+        folder = Path(path).parent.resolve()
+        return _load(_read(str(folder / Path(path).name), path), str(folder), stem_name(path))
+
+
+def load_text(text: str, folder: str, name: str) -> Loaded:
+    """The pipeline of a text that comes from no file, such as standard input; `folder` stands for the file's.
+
+    Raises PipelineError as `load` does.
+    """
+    with _without_collector():
+        return _load(parse(text, "<stdin>"), os.path.realpath(folder), stem_name(name))
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """No garbage collection for a while: it would walk the growing data again and again, and find nothing."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _read(path: str, shown: str) -> Source:
+    try:
+        raw = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise PipelineError([Problem(shown, 0, 0, "no such file", near_file(Path(path), Path(shown)))]) from None
+    except (OSError, ValueError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise PipelineError([Problem(shown, 0, 0, f"the file cannot be read: {reason}")]) from None
+    source = parse(decode(raw, shown), shown, path)
+    source.digest = hashlib.sha256(raw).hexdigest()
+    return source
+
+
+def _hint_in_folder(folder: str) -> str:
+    try:
+        names = sorted(p.name for p in Path(folder).iterdir() if p.suffix in (".yaml", ".yml") and p.is_file())
+    except OSError:
+        names = []
+    return f"name the file in it: `{Path(folder, names[0])}`" if names else ""
+
+
+def _load(main: Source, folder: str, name: str) -> Loaded:
+    first_mistakes.refuse_foreign(main)
+    others, unread = included(main, folder, _read)
+    problems = list(unread)
+    for source in (main, *others):
+        problems += _schema_problems(source, is_included=source is not main)
+    if unread:  # what they declare would be told as unknown
+        raise PipelineError(_in_order(problems, (main, *others)))
+    declaration, wrong = merge(main, others, folder)
+    graph, of_graph = check_graph.graph(declaration)
+    problems += [*wrong, *of_graph, *_semantic_problems(declaration), *TemplateCheck(declaration, graph).problems()]
+    ordered = _in_order(problems, declaration.sources)
+    if errors := [problem for problem in ordered if not problem.warning]:
+        raise PipelineError(errors)
+    files = tuple((source.path, source.digest) for source in declaration.sources if source.path)
+    return Loaded(document(declaration, graph, name), files, tuple(ordered))
+
+
+def _schema_problems(source: Source, *, is_included: bool) -> list[Problem]:
+    told = dict(first_mistakes.misplaced(source))
+    problems = list(told.values())
+    faulty = list(told)
+    for fault in schema.faults(source.data, included=is_included):
+        path = fault.path if fault.key is None else (*fault.path, fault.key)
+        if not any(path[: len(known)] == known for known in told):
+            problems.append(messages.problem(source, fault))
+            faulty += [fault.path if fault.keyword == "required" else path] if fault.keyword != "propertyNames" else []
+    for path in faulty:
+        prune(source, path)
+    return problems
+
+
+def _semantic_problems(declaration: Declaration) -> Iterator[Problem]:
+    yield from check_graph.same_but_for_case(declaration)
+    yield from param_declarations.declaration_problems(declaration.params)
+    yield from check_tasks.env_problems(declaration.env.items())
+    if "env" in declaration.defaults:
+        yield from check_tasks.env_problems(declaration.defaults["env"].items())
+    yield from check_tasks.lost_zeros(declaration)
+    yield from constants.order(declaration)
+    for task in declaration.tasks.values():
+        yield from check_tasks.task_problems(task)
+
+
+def _in_order(problems: Sequence[Problem], sources: Sequence[Source]) -> list[Problem]:
+    """Each problem once, by file and place; the file that was asked for comes first."""
+    files = {source.file: index for index, source in enumerate(sources)}
+    return sorted(dict.fromkeys(problems), key=lambda p: (files.get(p.file, len(files)), p.line, p.column))

@@ -1,0 +1,209 @@
+"""Faults of the schema in the words of the file's author."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipectl.errors import Problem
+from pipectl.spec.scalars import as_text
+from pipectl.spec.schema import Fault, definition, kind_of, schema
+from pipectl.spec.source import Path, Source
+from pipectl.spec.words import did_you_mean, explain_unknown
+
+_WANTED = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "object": "a mapping",
+    "array": "a list",
+    "null": "empty",
+}
+_SPOKEN_BOOLEANS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+NAME_RULE = "a name is letters, digits, `_` and `-`, at most 80"
+
+
+def problem(source: Source, fault: Fault) -> Problem:
+    """The problem behind a fault, at the key or value that is wrong."""
+    if fault.keyword in _AT_KEY:
+        message, hint = _AT_KEY[fault.keyword](fault)
+        return source.problem(source.place((*fault.path, fault.key or ""), key=True), message, hint)
+    message, hint = _AT_VALUE[fault.keyword](fault)
+    return source.problem(source.place(fault.path), message, hint)
+
+
+def spoken(path: Path) -> str:
+    """The value at a path, as a message names it: its key in backticks, or an entry of it."""
+    if not path:
+        return "the file"
+    if isinstance(path[-1], int):
+        return f"an entry of {spoken(path[:-1])}"
+    if len(path) >= 2 and path[0] == "tasks" and (len(path) == 2 or (len(path) == 3 and isinstance(path[1], int))):
+        return f"task `{path[-1]}`"
+    if len(path) == 2 and path[0] == "secrets":
+        return f"secret `{path[-1]}`"
+    return f"`{path[-1]}`"
+
+
+def described(value: Any) -> str:
+    """A value as a message shows it."""
+    kind = kind_of(value)
+    if kind == "null":
+        return "empty"
+    if kind in ("object", "array"):
+        return _WANTED[kind]
+    shown = str(value).lower() if kind == "boolean" else str(as_text(value))
+    shown = shown if len(shown) <= 60 and "\n" not in shown else f"{shown.splitlines()[0][:60]}…"
+    if kind == "boolean":
+        return f"`{shown}`"
+    return f"{'text' if kind == 'string' else 'a number'} (`{shown}`)"
+
+
+def _type(fault: Fault) -> tuple[str, str]:
+    wanted = fault.schema["type"]
+    kinds = [wanted] if isinstance(wanted, str) else wanted
+    name = spoken(fault.path)
+    if fault.value is None and fault.path:
+        return f"{name} is empty", _EMPTY_HINTS.get(fault.schema.get("title", ""), "give it a value, or remove the key")
+    if not fault.path and fault.value is None:
+        return "the file is empty", _FIRST_PIPELINE
+    if isinstance(fault.value, str) and "{{" in fault.value:
+        return f"{name} must be constant: the plan is made of it", "write the value itself"
+    listed = " or ".join(_WANTED[kind] for kind in kinds)
+    return f"{name} must be {listed}, not {described(fault.value)}", _type_hint(fault, kinds)
+
+
+_FIRST_PIPELINE = "a first pipeline is `tasks: {hello: {shell: echo hello}}`"
+_EMPTY_HINTS = {
+    "Task": "indent its keys under its name, or write `{}` for a task that only joins",
+    "Secret": "write `{env: NAME}`",
+}
+
+
+def _type_hint(fault: Fault, kinds: list[str]) -> str:
+    value = fault.value
+    if isinstance(value, str):
+        if value.lower() in _SPOKEN_BOOLEANS and "boolean" in kinds:
+            return f"in YAML 1.2 `{value}` is text: write `{_SPOKEN_BOOLEANS[value.lower()]}`"
+        if "integer" in kinds or "number" in kinds:
+            return f"write `{fault.path[-1]}: {fault.schema.get('minimum', 0) or 1}`"
+        return _hint_for_text(fault)
+    if "boolean" in kinds and isinstance(value, int):
+        return "write `true` or `false`"
+    if "string" in kinds and isinstance(value, int | float):
+        text = str(value).lower() if isinstance(value, bool) else as_text(value)
+        return f'put it in quotes: `"{text}"`'
+    if fault.schema.get("title") == "Environment" and isinstance(value, list):
+        return 'write a mapping: `env: {NAME: "value"}`'
+    if not fault.path:
+        return _FIRST_PIPELINE
+    return ""
+
+
+def _hint_for_text(fault: Fault) -> str:
+    title = fault.schema.get("title")
+    if title == "Task":
+        return f"write `{fault.path[-1]}: {{shell: …}}`"
+    if title == "Secret":
+        return f"write `{fault.path[-1]}: {{env: {fault.path[-1]}}}`"
+    if title == "Command":
+        return "write a list: `[program, argument]`"
+    if not fault.path:
+        return _FIRST_PIPELINE
+    return ""
+
+
+def _enum(fault: Fault) -> tuple[str, str]:
+    allowed = fault.schema["enum"]
+    shown = fault.value if isinstance(fault.value, str) else described(fault.value)
+    name = spoken(fault.path)
+    if isinstance(fault.value, str) and "{{" in fault.value:
+        return f"{name} must be constant: the plan is made of it", "write the value itself"
+    message = f"`{shown}` is no value of {name}" if isinstance(fault.value, str) else f"{name} cannot be {shown}"
+    near = did_you_mean(fault.value, allowed) if isinstance(fault.value, str) else ""
+    return message, near or "write " + _alternatives(allowed)
+
+
+def _pattern(fault: Fault) -> tuple[str, str]:
+    name = spoken(fault.path)
+    if "{{" in fault.value:
+        return f"{name} must be constant: the plan is made of it", "write the value itself"
+    if fault.schema["pattern"] == definition("duration")["pattern"]:
+        return f"{name}: `{fault.value}` is not a duration", "write e.g. `30s`, `10m`, `1h30m`, or a number of seconds"
+    if fault.schema["pattern"] == definition("name")["pattern"]:
+        return f"{name}: `{fault.value}` is not a name", NAME_RULE
+    return f"{name} cannot be `{fault.value}`", "write exit codes, `timeout`, or names of Python exceptions"
+
+
+def _empty(fault: Fault) -> tuple[str, str]:
+    hint = _FIRST_PIPELINE if fault.path in (("tasks",), ()) else "give it a value, or remove the key"
+    return f"{spoken(fault.path)} is empty", hint
+
+
+def _minimum(fault: Fault) -> tuple[str, str]:
+    return f"{spoken(fault.path)} must be at least {fault.schema['minimum']}, not {as_text(fault.value)}", ""
+
+
+def _maximum(fault: Fault) -> tuple[str, str]:
+    return f"{spoken(fault.path)} must be at most {fault.schema['maximum']}, not {as_text(fault.value)}", ""
+
+
+def _required(fault: Fault) -> tuple[str, str]:
+    if not fault.path:
+        return "the file has no `tasks`", _FIRST_PIPELINE
+    return f"{spoken(fault.path)} is without `{fault.key}`", f"write `{fault.key}: …`"
+
+
+def _too_many(fault: Fault) -> tuple[str, str]:
+    keys = _alternatives(fault.value, "and")
+    if fault.path[0] == "secrets":
+        return f"{spoken(fault.path)} has one source, not {keys}", "keep one of `env`, `file`, `command`"
+    first = next(iter(fault.value))
+    return (
+        f"an entry of a list of tasks holds one task, not {keys}",
+        f"begin each with `- `; indent the keys of `{first}` below it",
+    )
+
+
+def _two_types(fault: Fault) -> tuple[str, str]:
+    types = [key for key in fault.value if key in fault.schema["not"]["required"]]
+    return f"{spoken(fault.path)} has two types, {_alternatives(types, 'and')}", "make two tasks of it"
+
+
+def _unknown(fault: Fault) -> tuple[str, str]:
+    known = list(fault.schema["properties"])
+    return explain_unknown(fault.schema.get("title", ""), fault.key or "", known, definition("task")["properties"])
+
+
+def _key_name(fault: Fault) -> tuple[str, str]:
+    if fault.schema.get("pattern") == definition("name")["pattern"]:
+        return (
+            f"`{fault.key}` is not a name" if fault.key else "an empty text is not a name",
+            NAME_RULE,
+        )
+    return f"`{fault.key}` cannot be the name of a variable", "it holds no space and no `=`"
+
+
+def _alternatives(names: Any, word: str = "or") -> str:
+    quoted = [f"`{name}`" for name in names]
+    return f" {word} ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)
+
+
+_AT_VALUE = {
+    "type": _type,
+    "enum": _enum,
+    "pattern": _pattern,
+    "minLength": _empty,
+    "minItems": _empty,
+    "minProperties": _empty,
+    "minimum": _minimum,
+    "maximum": _maximum,
+    "required": _required,
+    "maxProperties": _too_many,
+}
+_AT_KEY = {"additionalProperties": _unknown, "not": _two_types, "propertyNames": _key_name}
+
+
+def task_keys() -> frozenset[str]:
+    """The keys that a task may have."""
+    return frozenset(schema()["$defs"]["task"]["properties"])

@@ -1,0 +1,117 @@
+"""A checked declaration as one plain JSON document: includes and defaults taken in, long forms, durations in seconds.
+
+The document is what is stored with a run, and all that `build` needs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipectl.durations import parse_duration
+from pipectl.spec.bodies import python_body, shell_body
+from pipectl.spec.check_graph import Graph
+from pipectl.spec.declaration import Declaration
+from pipectl.spec.params import fragment
+from pipectl.spec.scalars import as_text
+from pipectl.spec.source import Part
+
+_BODIES = {"shell": shell_body, "python": python_body}
+_DURATIONS = ("timeout", "grace")
+_PLAIN = ("trigger", "when", "stop_signal", "cwd", "allow_failure", "priority", "description")
+_RETRY_DURATIONS = ("delay", "max_delay", "max_elapsed")
+_TOP = ("description", "owner", "max_parallel", "fail_fast", "durability", "env_file")
+_NO_SCRIPT_OPTIONS = frozenset({"interpreter"})
+
+
+def document(declaration: Declaration, graph: Graph, name: str) -> dict[str, Any]:
+    """The document of a pipeline without faults; `name` is for a file that does not say its own."""
+    top = declaration.top.value
+    made: dict[str, Any] = {
+        "name": top.get("name", name),
+        "file": declaration.main.path or declaration.main.file,
+        "folder": declaration.folder,
+        **{key: _whole(top[key]) for key in _TOP if key in top},
+        "tags": _listed(top.get("tags", [])),
+        "params": {key: fragment(part.value) for key, part in declaration.params.items()},
+        "vars": {key: part.value for key, part in declaration.vars.items()},
+        "env": environment({key: part.value for key, part in declaration.env.items()}),
+        "secrets": {key: _secret(key, part) for key, part in declaration.secrets.items()},
+    }
+    if "timeout" in top:
+        made["timeout"] = parse_duration(top["timeout"])
+    defaults = {key: part.value for key, part in declaration.defaults.items()}
+    made["tasks"] = {key: _task(part, defaults, graph.needs[key]) for key, part in declaration.tasks.items()}
+    return made
+
+
+def stem_name(path: str) -> str:
+    """The name of a pipeline whose file does not give one: the stem, with `-` for what no name may hold."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", Path(path).stem).strip("-")[:80] or "pipeline"
+
+
+def environment(env: Mapping[str, Any]) -> dict[str, Any]:
+    """Variables with their numbers as they were typed: `3.10` stays `3.10`."""
+    return {key: as_text(value) for key, value in env.items()}
+
+
+def _secret(name: str, part: Part) -> dict[str, Any]:
+    line, column = part.source.place(part.path, key=isinstance(part.value, dict))
+    source, value = next(iter(part.value.items())) if isinstance(part.value, dict) else ("env", name)
+    return {
+        "source": source,
+        "value": value,
+        "file": part.source.path or part.source.file,
+        "line": line,
+        "column": column,
+    }
+
+
+def _task(part: Part, defaults: Mapping[str, Any], needs: tuple[str, ...]) -> dict[str, Any]:
+    written = {**defaults, **part.value}
+    kind = next((kind for kind in _BODIES if kind in part.value), None)
+    line, column = part.source.place(part.path, key=True)
+    made: dict[str, Any] = {"file": part.source.path or part.source.file, "line": line, "column": column}
+    if kind is not None:
+        made |= {"type": kind, "body": _body(kind, part.value[kind], defaults.get(kind, {}))}
+    if needs:
+        made["needs"] = list(needs)
+    made |= {key: _whole(written[key]) for key in _PLAIN if key in written}
+    made |= {key: parse_duration(written[key]) for key in _DURATIONS if key in written}
+    if "retries" in written:
+        made["retries"] = _retries(written["retries"])
+    if "env" in written:
+        made["env"] = environment({**defaults.get("env", {}), **part.value.get("env", {})})
+    made |= {key: _listed(written[key]) for key in ("expect", "tags") if key in written}
+    return made
+
+
+def _body(kind: str, value: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    own = _BODIES[kind](value)
+    if "argv" in own:
+        defaults = {key: option for key, option in defaults.items() if key not in _NO_SCRIPT_OPTIONS}
+    body = _BODIES[kind]({**defaults, **own})
+    if "skip_exit_code" in body:
+        body["skip_exit_code"] = _whole(body["skip_exit_code"])
+    return body
+
+
+def _retries(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {"max": int(value)}
+    made = {key: parse_duration(value[key]) if key in _RETRY_DURATIONS else value[key] for key in value}
+    made["max"] = int(value["max"])
+    if "on" in value:
+        made["on"] = [_whole(one) for one in _listed(value["on"])]
+    return made
+
+
+def _whole(value: Any) -> Any:
+    """A whole number as an integer: `3.0` is one in JSON Schema."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list) else [value]

@@ -1,0 +1,50 @@
+"""Takes what a schema fault made unusable out of the data, so that later checks meet sound values only.
+
+A name that is declared stays declared: those that use it are not told that it is unknown.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipectl.spec.source import Path, Source
+
+_DECLARING = ("params", "vars", "secrets")
+
+
+def prune(source: Source, path: Path) -> None:
+    """Drops the smallest part around `path` that the other checks can do without."""
+    path = path[: _depth(path)]
+    if not path:
+        source.data = {}
+        return
+    container: Any = source.data
+    for step in path[:-1]:
+        if not _has(container, step):
+            return
+        container = container[step]
+    if not _has(container, path[-1]):
+        return
+    if _declares(path):
+        container[path[-1]] = {"secrets": {"env": str(path[-1])}, "vars": None}.get(str(path[0]), {})
+    else:
+        del container[path[-1]]
+
+
+def _depth(path: Path) -> int:
+    if path[:1] == ("tasks",):
+        return 4 if len(path) > 1 and isinstance(path[1], int) else 3
+    return 2 if path[:1] and path[0] in (*_DECLARING, "env", "defaults") else 1
+
+
+def _declares(path: Path) -> bool:
+    """Whether `path` declares a name (a task, a parameter, a constant, a secret), or is an entry of a list of tasks."""
+    if path[0] == "tasks":
+        return 1 < len(path) < _depth(path)
+    return len(path) == 2 and path[0] in _DECLARING
+
+
+def _has(container: Any, step: str | int) -> bool:
+    if isinstance(container, dict):
+        return step in container
+    return isinstance(container, list) and isinstance(step, int) and step < len(container)

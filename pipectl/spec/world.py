@@ -1,0 +1,180 @@
+"""What a pipeline needs of the world outside its file: secrets, the env_file, scripts, folders, interpreters.
+
+Looked at each time a run starts, since none of it is part of the definition.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from pipectl.errors import PipelineError, Problem
+from pipectl.model import Pipeline, Secret, Task
+
+_SHORTEST_SECRET = 4
+_COMMAND_SECONDS = 60
+
+
+def problems(pipeline: Pipeline, environ: Mapping[str, str]) -> list[Problem]:
+    """What is missing or unfit, each at the place that asks for it. Runs no command of a secret.
+
+    A folder or script of a task that has upstreams is a warning only: an upstream may make it.
+    """
+    found: list[Problem] = []
+    try:
+        variables = {**environ, **env_file_values(pipeline, environ)}
+    except PipelineError as error:
+        found += error.problems
+        variables = dict(environ)
+    for secret in pipeline.secrets.values():
+        if secret.source != "command":
+            found += _secret(secret, pipeline.folder, variables)[1]
+    for task in pipeline.tasks.values():
+        found += _task_problems(task, pipeline.folder, environ)
+    return found
+
+
+def secret_values(pipeline: Pipeline, environ: Mapping[str, str]) -> dict[str, str]:
+    """The value of every secret; runs the commands. Raises PipelineError with every secret that has none.
+
+    A variable is that of the environment as `env_file` changes it; a file's or a command's text comes without its last
+    newline.
+    """
+    variables = {**environ, **env_file_values(pipeline, environ)} if pipeline.secrets else {}
+    values: dict[str, str] = {}
+    found: list[Problem] = []
+    for name, secret in pipeline.secrets.items():
+        values[name], wrong = _secret(secret, pipeline.folder, variables)
+        found += wrong
+    if found:
+        raise PipelineError(found)
+    return values
+
+
+def env_file_values(pipeline: Pipeline, environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables of `env_file`, none where there is no such file and it is optional. Raises PipelineError.
+
+    Values are as written: `$` stands for itself.
+    """
+    if pipeline.env_file is None:
+        return {}
+    path = _path(pipeline.folder, pipeline.env_file.removesuffix("?"), environ)
+    if not path.exists() and pipeline.env_file.endswith("?"):
+        return {}
+    from dotenv import dotenv_values  # most pipelines have no env_file
+
+    try:
+        with path.open(encoding="utf-8-sig") as stream:
+            values = dotenv_values(stream=stream, interpolate=False)
+    except (OSError, ValueError) as error:
+        hint = f"write `{pipeline.env_file}?` where it may be missing" if isinstance(error, FileNotFoundError) else ""
+        message = f"env_file `{pipeline.env_file}`: {_reason(error)}"
+        raise PipelineError([Problem(_shown(pipeline.file), 0, 0, message, hint)]) from None
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _secret(secret: Secret, folder: str, variables: Mapping[str, str]) -> tuple[str, list[Problem]]:
+    value, message, hint = "", "", ""
+    if secret.source == "env":
+        value, message, hint = _from_variable(str(secret.value), variables)
+    elif secret.source == "file":
+        value, message = _from_file(_path(folder, str(secret.value), variables))
+    else:
+        value, message = _from_command(secret.value, folder, variables)
+    if not message and len(value) < _SHORTEST_SECRET:
+        message = f"is too short to hide: it has fewer than {_SHORTEST_SECRET} characters" if value else "is empty"
+    if not message:
+        return value, []
+    name = f"secret `{secret.name}`"
+    return "", [Problem(_shown(secret.file), secret.line, secret.column, f"{name} {message}", hint)]
+
+
+def _from_variable(name: str, variables: Mapping[str, str]) -> tuple[str, str, str]:
+    if name in variables:
+        return variables[name], "", ""
+    return "", f"is not set: there is no variable `{name}`", f"export {name}=…"
+
+
+def _from_file(path: Path) -> tuple[str, str]:
+    try:
+        return _without_newline(path.read_text(encoding="utf-8")), ""
+    except (OSError, ValueError) as error:
+        return "", f"cannot be read from `{path}`: {_reason(error)}"
+
+
+def _from_command(command: str | tuple[str, ...], folder: str, variables: Mapping[str, str]) -> tuple[str, str]:
+    argv = [command] if isinstance(command, str) else list(command)
+    try:
+        done = subprocess.run(
+            argv, cwd=folder, env=dict(variables), stdin=subprocess.DEVNULL, capture_output=True, check=False,
+            timeout=_COMMAND_SECONDS,
+        )  # fmt: skip
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").strip().splitlines()
+            return "", f"has no value: `{argv[0]}` exited with {done.returncode}" + (f": {said[-1]}" if said else "")
+        return _without_newline(done.stdout.decode()), ""
+    except subprocess.TimeoutExpired:
+        return "", f"has no value: `{argv[0]}` took more than {_COMMAND_SECONDS} s"
+    except (OSError, ValueError) as error:
+        return "", f"has no value: `{argv[0]}`: {_reason(error)}"
+
+
+def _task_problems(task: Task, folder: str, environ: Mapping[str, str]) -> Iterator[Problem]:
+    missing: list[str] = []
+    made_before = bool(task.needs)
+    if task.cwd is not None and "{{" not in task.cwd and not _exists(Path(folder, task.cwd).is_dir):
+        missing.append(f"there is no folder `{task.cwd}`")
+    script = task.body.get("script") if task.type == "python" else None
+    if script is not None and not _exists(Path(folder, script).is_file):
+        missing.append(f"there is no script `{script}`")
+    for message in missing:
+        yield Problem(
+            _shown(task.file), task.line, task.column, f"task `{task.name}`: {message}", "", warning=made_before
+        )
+    if interpreter := _missing_interpreter(task, folder, environ):
+        yield Problem(
+            _shown(task.file), task.line, task.column, f"task `{task.name}`: there is no interpreter `{interpreter}`"
+        )
+
+
+def _missing_interpreter(task: Task, folder: str, environ: Mapping[str, str]) -> str:
+    """The interpreter that a task names by a path where nothing can be executed, else nothing."""
+    try:
+        words = shlex.split(str(task.body.get("interpreter", "")))
+    except ValueError:
+        return ""
+    if not words or "/" not in words[0]:
+        return ""
+    path = _path(folder, words[0], environ)
+    return "" if _exists(path.is_file) and os.access(path, os.X_OK) else words[0]
+
+
+def _path(folder: str, name: str, environ: Mapping[str, str]) -> Path:
+    home = environ.get("HOME")
+    return Path(folder, home + name[1:] if home and name.startswith("~/") else name)
+
+
+def _exists(look: Callable[[], bool]) -> bool:
+    """Whether the path is there; one that cannot be looked at (a NUL, a name too long) is not."""
+    try:
+        return look()
+    except (OSError, ValueError):
+        return False
+
+
+def _without_newline(text: str) -> str:
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def _shown(file: str) -> str:
+    """A file's name relative to where the user stands, where it lies below."""
+    return file.removeprefix(f"{Path.cwd()}/")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    return (getattr(error, "strerror", None) or str(error)).lower()

@@ -1,0 +1,146 @@
+"""What a pipeline needs of the machine it runs on."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from pipectl.errors import PipelineError, Problem
+from pipectl.model import Pipeline
+from pipectl.spec import world
+from pipectl.spec.build import build
+from pipectl.spec.load import load
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def pipeline(text: str) -> Pipeline:
+    Path("p.yaml").write_text(text)
+    return build(load("p.yaml").document)
+
+
+def problems(text: str, environ: Mapping[str, str] | None = None) -> list[Problem]:
+    return world.problems(pipeline(text), environ or {})
+
+
+def secret_faults(text: str, environ: Mapping[str, str] | None = None) -> list[str]:
+    with pytest.raises(PipelineError) as raised:
+        world.secret_values(pipeline(text), environ or {})
+    return [problem.message for problem in raised.value.problems]
+
+
+def test_unset_empty_and_short_secrets_are_told_where_they_are_declared() -> None:
+    text = "secrets:\n  A: {env: A}\n  B: {env: B}\n  C: {env: C}\n  D: {env: D}\ntasks: {a: {}}"
+    found = problems(text, {"B": "", "C": "abc", "D": "abcd"})
+    assert [(p.place, p.message) for p in found] == [
+        ("p.yaml:2:3", "secret `A` is not set: there is no variable `A`"),
+        ("p.yaml:3:3", "secret `B` is empty"),
+        ("p.yaml:4:3", "secret `C` is too short to hide: it has fewer than 4 characters"),
+    ]
+
+
+def test_place_of_a_secret_of_a_list_is_its_entry() -> None:
+    (problem,) = problems("secrets: [ONE, TWO]\ntasks: {a: {}}", {"ONE": "1111"})
+    assert (problem.line, problem.column) == (1, 16)
+
+
+def test_secrets_come_from_variables_files_and_commands_without_the_last_newline() -> None:
+    Path("token").write_text("from file\n\n")
+    text = f"""
+secrets:
+  A: {{env: X}}
+  B: {{file: token}}
+  C: {{command: [{sys.executable}, -c, "print('from command')"]}}
+tasks: {{a: {{}}}}
+"""
+    values = world.secret_values(pipeline(text), {"X": "from env"})
+    assert values == {"A": "from env", "B": "from file\n", "C": "from command"}
+
+
+def test_secret_may_come_from_the_env_file() -> None:
+    Path(".env").write_text("TOKEN=from-env-file\n")
+    assert world.secret_values(pipeline("env_file: .env\nsecrets: [TOKEN]\ntasks: {a: {}}"), {}) == {
+        "TOKEN": "from-env-file"
+    }
+
+
+def test_all_secrets_without_a_value_are_told_at_once() -> None:
+    Path("latin").write_bytes(b"caf\xe9")
+    found = secret_faults("""
+secrets:
+  A: {file: missing}
+  B: {file: latin}
+  C: {command: [sh, -c, "echo no such entry >&2; exit 3"]}
+  D: {command: [no-such-program]}
+  E: {command: ["true"]}
+tasks: {a: {}}
+""", {"PATH": os.environ["PATH"]})  # fmt: skip
+    assert found[0].endswith("missing`: no such file or directory")
+    assert found[1].endswith("latin`: it is not UTF-8")
+    assert found[2] == "secret `C` has no value: `sh` exited with 3: no such entry"
+    assert found[3] == "secret `D` has no value: `no-such-program`: no such file or directory"
+    assert found[4] == "secret `E` is empty"
+
+
+def test_command_of_a_secret_is_not_run_to_look_for_problems() -> None:
+    assert problems("secrets: {A: {command: [touch, ran]}}\ntasks: {a: {}}", {"PATH": os.environ["PATH"]}) == []
+    assert not Path("ran").exists()
+
+
+def test_command_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world, "_COMMAND_SECONDS", 0.05)
+    (found,) = secret_faults("secrets: {A: {command: [sleep, '60']}}\ntasks: {a: {}}", {"PATH": os.environ["PATH"]})
+    assert found == "secret `A` has no value: `sleep` took more than 0.05 s"
+
+
+def test_missing_env_file_is_told_unless_it_is_optional() -> None:
+    (problem,) = problems("env_file: .env\ntasks: {a: {}}")
+    assert problem.message == "env_file `.env`: no such file or directory"
+    assert problem.hint == "write `.env?` where it may be missing"
+    assert problems("env_file: .env?\ntasks: {a: {}}") == []
+
+
+def test_values_of_the_env_file_are_taken_as_written() -> None:
+    Path(".env").write_text("export A=1\nB='$HOME'\nC=${A}x\n# comment\nD\nE=\n")
+    got = world.env_file_values(pipeline("env_file: .env?\ntasks: {a: {}}"), {})
+    assert got == {"A": "1", "B": "$HOME", "C": "${A}x", "E": ""}
+
+
+def test_env_file_that_is_not_utf8_is_told() -> None:
+    Path(".env").write_bytes(b"A=\xff\n")
+    assert [p.message for p in problems("env_file: .env\ntasks: {a: {}}")] == ["env_file `.env`: it is not UTF-8"]
+
+
+def test_missing_script_folder_and_interpreter_are_told_at_the_task() -> None:
+    found = problems("""
+tasks:
+  a: {python: missing.py, cwd: nowhere}
+  b: {python: {code: output = 1, interpreter: .venv/bin/python}}
+  c: {shell: {script: echo, interpreter: ./run --fast}}
+  d: {shell: {script: echo, interpreter: no-path}, cwd: "{{ run.dir }}"}
+""")
+    assert [(p.line, p.message, p.warning) for p in found] == [
+        (3, "task `a`: there is no folder `nowhere`", False),
+        (3, "task `a`: there is no script `missing.py`", False),
+        (4, "task `b`: there is no interpreter `.venv/bin/python`", False),
+        (5, "task `c`: there is no interpreter `./run`", False),
+    ]
+
+
+def test_what_an_upstream_may_make_is_a_warning() -> None:
+    (problem,) = problems("tasks: {a: {shell: mkdir build}, b: {needs: a, shell: make, cwd: build}}")
+    assert problem.warning
+
+
+def test_pipeline_that_lacks_nothing_has_no_problems() -> None:
+    Path("build").mkdir()
+    Path("train.py").touch()
+    text = f"tasks: {{a: {{python: {{script: train.py, interpreter: {sys.executable}}}, cwd: build}}}}"
+    assert problems(text) == []
