@@ -24,7 +24,9 @@ format: .venv/installed
 
 .venv/installed: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "pipectl needs Python 3.11 or newer; name one by make PYTHON=..." >&2; exit 1; }
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@echo "setting up .venv"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --upgrade pip > .venv/install.log 2>&1 && \
+		$(BIN)/python -m pip install --editable '.[dev]' >> .venv/install.log 2>&1 || \
+		{ cat .venv/install.log; exit 1; }
 	@touch $@

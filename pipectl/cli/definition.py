@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,7 +39,7 @@ def find_definition(file: str, state: str | None) -> Found:
         sources = [("-", hashlib.sha256(text.encode()).hexdigest()), *loaded.sources]
         folder = of_pipeline(str(Path.cwd()), state)
         return Found(Definition(loaded.document, sources, __version__), folder, None)
-    path = Path(os.path.realpath(file))
+    path = Path(file).parent.resolve() / Path(file).name
     folder = of_pipeline(str(path.parent), state)
     store = Store.open(folder) if (folder / "state.db").exists() else None
     compiled = store.compiled(str(path), __version__) if store else None

@@ -38,7 +38,7 @@ class PlainReport(Report):
             case TaskClosed():
                 self._ended(event.instance, event)
             case RunStopping():
-                self._console.say([f"stopping: {event.reason}"])
+                self._console.say([f"stopping{' at once' if event.at_once else ''}: {event.reason}"])
             case RunResumed():
                 left = len(self.view.open)
                 self._console.say([f"resuming: {left} of {len(self.view.instances)} tasks are left"])

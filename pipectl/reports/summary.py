@@ -40,7 +40,11 @@ def ending(report: Report, *, colour: bool) -> str:
     """The last line: what became of the run, how long it took, the counts."""
     view = report.view
     words, code = _ENDINGS[view.state]
-    reasons = {"fail_fast": " (failed fast)", "timeout": " (its time limit ended it)"}
+    reasons = {
+        "cancel": " (by `pipectl cancel`)",
+        "fail_fast": " (failed fast)",
+        "timeout": " (its time limit ended it)",
+    }
     reason = reasons.get(view.stopping or "", f" (by {view.stopping})" if view.stopping else "")
     took = format_duration((view.ended or 0.0) - (report.began or 0.0))
     return f"run {report.run.id} {coloured(words, code, colour)}{reason} in {took}: {counted(view.counts())}"

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections import defaultdict
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -93,9 +94,9 @@ class Local:
                 continue
         return found
 
-    def gone(self):
+    def gone(self, patience=0):
         """Nothing is alive any more; what is no child of ours may take a moment to die."""
-        last = time.monotonic() + (5 if self.portable else 0)
+        last = time.monotonic() + (5 if self.portable else patience)
         while self.alive():
             assert time.monotonic() < last, "something survived"
             time.sleep(0.01)
@@ -108,18 +109,24 @@ class Local:
             assert not self.executor.wait(0.01)
 
 
-@pytest.fixture(params=["trees", "portable"])
-def local(request, tmp_path):
-    local = Local(tmp_path, portable=request.param == "portable")
+@contextmanager
+def opened(folder, *, portable):
+    local = Local(folder, portable=portable)
     yield local
     local.executor.close()
     local.gone()
     assert not list(local.scratch.iterdir())
 
 
+@pytest.fixture(params=["trees", "portable"])
+def local(request, tmp_path):
+    """Of both kinds."""
+    with opened(tmp_path, portable=request.param == "portable") as local:
+        yield local
+
+
 @pytest.fixture
-def trees(local):
-    """Only where whole trees are seen."""
-    if local.portable:
-        pytest.skip("needs a subreaper")
-    return local
+def trees(tmp_path):
+    """Where whole trees are seen."""
+    with opened(tmp_path, portable=False) as local:
+        yield local

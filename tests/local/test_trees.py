@@ -39,7 +39,7 @@ def test_background_child_is_spared_if_the_job_says_so(local):
     local.executor.close()
     (pid,) = local.alive()
     os.kill(pid, signal.SIGKILL)
-    local.gone()
+    local.gone(patience=5)
 
 
 def test_spared_child_may_go_on_printing(local):
