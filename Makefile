@@ -1,4 +1,5 @@
 # Everything runs in a virtual environment of the project's own, made when first needed.
+MAKEFLAGS += --no-print-directory
 PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11,\
 	$(if $(shell $(python) -c 'import sys; print(sys.version_info >= (3, 11) or "")' 2>/dev/null),$(python))))
 BIN := .venv/bin

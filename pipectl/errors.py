@@ -21,7 +21,7 @@ class Problem:
 
     `message` is one sentence in lower case without a full stop; `line` and `column` count from 1, and are 0 where the
     fault is of the file as a whole. `hint` holds the very text to type where there is one. A `warning` does not keep
-    the pipeline from running.
+    the pipeline from running. The line itself is shown unless `quoted` is false: it may hold a secret.
     """
 
     file: str
@@ -30,6 +30,7 @@ class Problem:
     message: str
     hint: str = ""
     warning: bool = False
+    quoted: bool = True
 
     @property
     def place(self) -> str:
@@ -89,7 +90,7 @@ def render_problem(problem: Problem) -> str:
     """
     kind = "warning" if problem.warning else "error"
     parts = [f"{problem.place}: {kind}: {problem.message}"]
-    source = _source_line(problem.file, problem.line)
+    source = _source_line(problem.file, problem.line) if problem.quoted else ""
     if source.strip():
         number = f"{problem.line:>5}"
         caret = "".join("\t" if c == "\t" else " " for c in source[: problem.column - 1]) + "^"

@@ -73,7 +73,7 @@ class TaskOpened(Event):
 class TaskClosed(Event):
     """The instance ended without an attempt. `by`: trigger, when, stop (of the run), or join (it has nothing to do).
 
-    `error` says why where its `when` could not be told.
+    `error` says why where its `when` could not be told; `allowed` as of an attempt.
     """
 
     kind: ClassVar[str] = "task_closed"
@@ -82,6 +82,7 @@ class TaskClosed(Event):
     state: State
     by: str
     error: str | None = None
+    allowed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,7 +197,8 @@ class Cause(StrEnum):
 class Outcome:
     """How an attempt ended, as an executor tells it: facts, no verdict.
 
-    `exit_code` is None where a signal ended it or it never ran. `stdout` is what a captured command printed, `output`
+    `exit_code` is None where a signal ended it or it never ran. `error` says what kept it from running or ended it,
+    or kept its output from being read. `stdout` is what a captured command printed, `output`
     what was written to `$PIPECTL_OUTPUT`, `result` the worker's JSON text; each at most one byte over OUTPUT_LIMIT,
     raw, not yet masked. `log` is the masked log where it is short; else `log_file` names it, relative to the folder of
     logs, and `log` holds its last lines. `max_rss` is the largest resident memory of one of its processes, in bytes.

@@ -198,7 +198,7 @@ class Plan:
         node.exit_code, node.error = event.exit_code, event.error
         if event.state is None:
             node.tries -= 1
-            self._queue(node)
+            self._lose(node)
         elif event.retry_at is not None:
             node.state = State.RETRYING
             node.retry_at = event.retry_at
@@ -206,9 +206,18 @@ class Plan:
         else:
             self._close(node, event.state, allowed=event.allowed)
 
+    def _lose(self, node: Node) -> None:
+        """It runs again, unless what allowed it to run is to happen again itself."""
+        if decide(node.task.trigger, node.upstreams) is Verdict.RUN:
+            self._queue(node)
+        else:
+            node.reopen()
+            node.decided = False
+            self._decide(node)
+
     def _closed(self, node: Node, event: TaskClosed) -> None:
-        node.closed_by, node.error = event.by, event.error
-        self._close(node, event.state)
+        node.closed_by, node.error = event.by, event.error or node.error
+        self._close(node, event.state, allowed=event.allowed)
 
     def _close(self, node: Node, state: State, *, allowed: bool = False) -> None:
         node.state = state
@@ -230,7 +239,11 @@ class Plan:
             heapq.heappush(self._ready, (node.rank, node))
 
     def _decide(self, node: Node) -> None:
-        if node.decided or not self._may_start(node):
+        if node.decided:
+            return
+        if not self._may_start(node):
+            if node.upstreams.ended:  # not before: what runs after it would start beside what runs before it
+                self._decisions.append(Decision(node, State.CANCELLED, "stop"))
             return
         verdict = decide(node.task.trigger, node.upstreams)
         if verdict is Verdict.WAIT:
@@ -260,7 +273,12 @@ class Plan:
         self._at_once = event.at_once
         self._decisions = deque(decision for decision in self._decisions if self._may_start(decision.node))
         for node in self.nodes.values():
-            if node.state in {State.PENDING, State.QUEUED, State.RETRYING} and not self._may_start(node):
+            if self._may_start(node):
+                continue
+            if node.state is State.PENDING:
+                node.decided = False
+                self._decide(node)
+            elif node.state in {State.QUEUED, State.RETRYING}:
                 self._decisions.append(Decision(node, State.CANCELLED, "stop"))
 
     def _reopen(self, names: Sequence[str]) -> None:
@@ -270,6 +288,9 @@ class Plan:
         self._ready.clear()
         for name in names:
             self.nodes[name].reopen()
+            for down in self.nodes[name].downstream:
+                if down.state in {State.QUEUED, State.RETRYING}:
+                    down.reopen()  # what allowed it to run has not happened any more
         for node in self.nodes.values():
             node.success = node.failed = node.forgiven = node.skipped = 0
             node.decided = node.state is not State.PENDING

@@ -65,9 +65,10 @@ class RunView:
                 self._finish(self.instances[event.instance], event)
             case TaskOpened(_, name):
                 self.instances[name].state = State.QUEUED
-            case TaskClosed(at, name, state, by, error):
+            case TaskClosed(at, name, state, by, error, allowed):
                 one = self.instances[name]
-                one.state, one.ended, one.closed_by, one.error = state, at, by, error
+                one.state, one.ended, one.closed_by, one.allowed = state, at, by, allowed
+                one.error, one.retry_at = error or one.error, None
             case RunStarted(at):
                 self.started = at
             case RunStopping(_, reason):

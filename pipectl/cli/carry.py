@@ -6,20 +6,26 @@ import os
 import signal
 from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
 
 import typer
 
 from pipectl.cli.options import OutputMode
+from pipectl.cli.state_option import state_option
 from pipectl.engine.session import Session, World
-from pipectl.errors import PipelineError
+from pipectl.errors import PipelineError, UsageError
 from pipectl.executors.guard import Guard, GuardDied
 from pipectl.model import Durability, Pipeline, RunState
 from pipectl.reports import report_for
 from pipectl.spec import world as outside
 from pipectl.spec.build import build
 from pipectl.store.folder import nearest
-from pipectl.store.store import Run, Store
+from pipectl.store.store import PATIENCE, Held, Store
+
+
+def say_unless_quiet(output: OutputMode, text: str) -> None:
+    """Tells why something is not done, but not in a mail from cron."""
+    if output is not OutputMode.QUIET:
+        typer.echo(text, err=True)
 
 
 def look_outside(pipeline: Pipeline) -> World:
@@ -33,7 +39,7 @@ def look_outside(pipeline: Pipeline) -> World:
 
 def carry_out(
     store: Store,
-    run: Run,
+    held: Held,
     pipeline: Pipeline,
     world: World,
     guard: Guard,
@@ -43,10 +49,11 @@ def carry_out(
     again: Sequence[str] = (),
 ) -> int:
     """Runs what is left of a run whose lock is held, and returns the exit code of the command."""
+    run = held.run
     chosen = durability or pipeline.durability
     store.set_durability(chosen)
-    session = Session(store, run, pipeline, world, durability=chosen)
-    report = report_for(output, run, pipeline, store, f"pipectl resume {run.id}{state_option(store.folder)}")
+    session = Session(store, held, pipeline, world, durability=chosen)
+    report = report_for(output, run, pipeline, store, state_option(store.folder))
     for event in session.events:
         report.recall(event)
     try:
@@ -57,21 +64,6 @@ def carry_out(
     if result.signal:
         return 128 + result.signal
     return 0 if result.state is RunState.SUCCESS else 1
-
-
-def state_option(folder: Path) -> str:
-    """What a command needs to find this state from where the user stands: nothing, or ` --state DIR`."""
-    from pipectl.errors import UsageError
-
-    try:
-        found = nearest(None) == folder
-    except UsageError:
-        found = False
-    if found:
-        return ""
-    import shlex
-
-    return f" --state {shlex.quote(os.path.relpath(folder))}"
 
 
 def resume_run(
@@ -89,15 +81,24 @@ def resume_run(
     if run is None and again:
         run = store.find("latest")
     if run is None:
-        typer.echo("nothing to resume: every run of this state succeeded", err=True)
+        say_unless_quiet(output, "nothing to resume: every run of this state succeeded")
         return 0
-    lock = store.lock(run.id)
-    lock.acquire(patience=2.0)
-    run = store.run(run.id)
-    if run.state is RunState.SUCCESS and not again:
-        typer.echo(f"nothing to resume: run {run.id} of {run.pipeline} succeeded", err=True)
+    held = store.take(run, PATIENCE)
+    if held.run.state is RunState.SUCCESS and not again:
+        say_unless_quiet(output, f"nothing to resume: run {run.id} of {run.pipeline} succeeded")
         return 0
     pipeline = build(store.definition(run.definition))
+    _refuse_moved(store, pipeline, state)
     world = look_outside(pipeline)
     with closing(store):
-        return carry_out(store, run, pipeline, world, guard, output=output, durability=durability, again=again)
+        return carry_out(store, held, pipeline, world, guard, output=output, durability=durability, again=again)
+
+
+def _refuse_moved(store: Store, pipeline: Pipeline, state: str | None) -> None:
+    """A state beside a file is of pipelines in that folder: what was copied must not work on the original's files."""
+    here = str(store.folder.parent)
+    if state is None and "PIPECTL_STATE" not in os.environ and pipeline.folder != here:
+        raise UsageError(
+            f"the run is of `{pipeline.file}`, and this state lies in `{here}`: it was moved or copied",
+            f"start anew here by `pipectl run FILE`, or go on there by naming the state: `--state {store.folder}`",
+        )

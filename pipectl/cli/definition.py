@@ -10,45 +10,61 @@ from pathlib import Path
 from typing import Any
 
 from pipectl import __version__
-from pipectl.errors import UsageError
+from pipectl.errors import Problem, UsageError
 from pipectl.store.definitions import Definition
-from pipectl.store.folder import of_pipeline
+from pipectl.store.folder import has_state, of_pipeline
 from pipectl.store.store import Store
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Found:
-    """A checked definition, and the state of its pipeline: opened where there is one."""
+    """A checked definition, and the state of its pipeline: opened where there is one.
+
+    `warnings` are those of a file that was checked just now.
+    """
 
     definition: Definition
     folder: Path
     store: Store | None
+    warnings: Sequence[Problem] = ()
 
     def opened(self) -> Store:
         """The state, made where there is none yet."""
-        return self.store or Store.open(self.folder)
+        self.store = self.store or Store.open(self.folder)
+        return self.store
 
 
 def find_definition(file: str, state: str | None) -> Found:
     """The definition of a file, or of standard input for `-`. Raises PipelineError for an invalid one."""
-    if file == "-":
-        from pipectl.spec.load import load_text
-
-        text = sys.stdin.read()
-        loaded = load_text(text, str(Path.cwd()), "stdin")
-        sources = [("-", hashlib.sha256(text.encode()).hexdigest()), *loaded.sources]
-        folder = of_pipeline(str(Path.cwd()), state)
-        return Found(Definition(loaded.document, sources, __version__), folder, None)
     path = Path(file).parent.resolve() / Path(file).name
     folder = of_pipeline(str(path.parent), state)
-    store = Store.open(folder) if (folder / "state.db").exists() else None
+    store = Store.open(folder) if has_state(folder) else None
+    if file == "-":
+        return Found(_from_standard_input(), folder, store)
     compiled = store.compiled(str(path), __version__) if store else None
     if compiled is None:
         from pipectl.spec.load import load
 
         loaded = load(file)
         compiled = Definition(loaded.document, loaded.sources, __version__)
+        return Found(compiled, folder, store, loaded.warnings)
     return Found(compiled, folder, store)
+
+
+def _from_standard_input() -> Definition:
+    from pipectl.spec.load import load_text
+
+    text = standard_input()
+    loaded = load_text(text, str(Path.cwd()), "stdin")
+    sources = [(f"{Path.cwd()}/-", hashlib.sha256(text.encode()).hexdigest()), *loaded.sources]
+    return Definition(loaded.document, sources, __version__)
+
+
+def standard_input() -> str:
+    """The pipeline file that is standard input. Raises PipelineError where it is no text."""
+    from pipectl.spec.compose import decode
+
+    return decode(sys.stdin.buffer.read(), "<stdin>")
 
 
 def given_params(options: Sequence[str], file: Path | None) -> tuple[dict[str, str], Mapping[str, Any]]:

@@ -21,7 +21,7 @@ def run_facts(run: Run) -> dict[str, Any]:
         "params": run.params,
         "started": moment(run.started),
         "ended": moment(run.ended),
-        "duration": None if run.ended is None else round(run.ended - run.started, 3),
+        "duration": None if run.ended is None else round(run.seconds, 3),
     }
 
 

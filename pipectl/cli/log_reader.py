@@ -11,6 +11,7 @@ from pipectl.errors import UsageError
 from pipectl.events import AttemptFinished, AttemptStarted
 from pipectl.labels import file_label
 from pipectl.model import RunState
+from pipectl.reports.stream import write_bytes
 from pipectl.reports.text import clean
 from pipectl.spec.build import build
 from pipectl.store.store import Run, Store
@@ -56,6 +57,9 @@ class LogReader:
                 chosen[reading.instance] = reading
         for reading in chosen.values():
             self._print(reading)
+            self._end_line(reading)
+        if not chosen and self._attempt is not None:
+            raise UsageError(f"there is no attempt {self._attempt}", f"`pipectl show {self._run.id}` has their numbers")
 
     def follow(self) -> None:
         """Prints every attempt as it goes on, until the run has ended."""
@@ -67,6 +71,8 @@ class LogReader:
                     self._print(reading)
                     reading.done = reading.ended
             if not running:
+                for reading in self._readings.values():
+                    self._end_line(reading)
                 return
             time.sleep(_POLL)
 
@@ -83,9 +89,12 @@ class LogReader:
     def _print(self, reading: _Reading) -> None:
         for piece in self._pieces(reading):
             self._write(reading, piece)
-        if reading.ended and reading.partial:
+        if reading.ended:
+            self._end_line(reading)
+
+    def _end_line(self, reading: _Reading) -> None:
+        if reading.partial:
             self._write(reading, b"\n")
-        sys.stdout.buffer.flush()
 
     def _pieces(self, reading: _Reading) -> Iterator[bytes]:
         log = self._store.log(self._run, reading.instance, reading.attempt) if reading.ended else None
@@ -107,10 +116,10 @@ class LogReader:
         """One task's log as it is, several with the task's name before each line; a terminal gets only plain text."""
         terminal = sys.stdout.isatty()
         if self._task is not None and not terminal:
-            sys.stdout.buffer.write(data)
+            write_bytes(sys.stdout, data)
             return
         data = reading.partial + data
-        end = data.rfind(b"\n") + 1
+        end = data.rfind(b"\n") + 1 or (len(data) if len(data) > _PIECE else 0)
         reading.partial = data[end:]
         if not end:
             return
@@ -120,4 +129,4 @@ class LogReader:
         if self._task is None:
             prefix = f"{reading.instance:<{self._width}} | "
             text = prefix + text.removesuffix("\n").replace("\n", f"\n{prefix}") + "\n"
-        sys.stdout.buffer.write(text.encode(errors="replace"))
+        write_bytes(sys.stdout, text.encode(errors="replace"))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import functools
+import io
+import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from typer.core import TyperGroup
 
 from pipectl import __version__
-from pipectl.errors import InternalError, PipectlError, PipelineError, render_problem
+from pipectl.errors import InternalError, PipectlError, PipelineError, UsageError, render_problem
 
 COMMANDS = {
     "run": "Run a pipeline.",
@@ -30,9 +33,9 @@ COMMANDS = {
 class Commands(TyperGroup):
     """The commands, of which only the one that is meant is imported."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        """In the order in which people meet them."""
-        return list(COMMANDS)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands = cast("Any", dict.fromkeys(COMMANDS))  # their names are enough for lists and "did you mean"
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of this name, None where there is none."""
@@ -72,7 +75,34 @@ def main() -> None:
     """Runs the command line; ends the process with the exit code that is documented for what happened."""
     if sys.platform == "win32":
         sys.exit("pipectl runs on Linux and macOS; on Windows, run it in WSL")
+    _hold_standard_streams()
     app(prog_name="pipectl")
+
+
+def _hold_standard_streams() -> None:
+    """Where the caller closed one, Python has none: what is printed goes nowhere, and no file takes its place.
+
+    Characters that the encoding of standard output lacks are shown as `?`.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def _check_surroundings() -> None:
+    """Raises UsageError where no command can do its work: in a folder that is gone, or with words that are no text."""
+    try:
+        words = [os.getcwd(), *sys.argv[1:]]  # noqa: PTH109
+    except FileNotFoundError:
+        raise UsageError("the folder that you are in is gone", "go to one that is there: `cd ~`") from None
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(word).decode(errors="replace")
+            raise UsageError(f"`{shown}` is not UTF-8, as paths and arguments have to be") from None
 
 
 def _ending(command: Callable[..., int | None]) -> Callable[..., None]:
@@ -81,19 +111,31 @@ def _ending(command: Callable[..., int | None]) -> Callable[..., None]:
     @functools.wraps(command)
     def ending(*args: Any, **kwargs: Any) -> None:
         try:
+            _check_surroundings()
             code = command(*args, **kwargs)
         except PipectlError as error:
+            from pipectl.cli.state_option import with_state
+
+            error.hint = with_state(error.hint, kwargs)
             explain(error)
             code = error.exit_code
         except BrokenPipeError:
             _silence_stdout()
             code = 0
         except Exception as error:  # noqa: BLE001  (the last line of defence: explained, with a report to send)
-            explain(_internal(error))
-            code = InternalError.exit_code
+            code = _failed(error)
         raise typer.Exit(code or 0)
 
     return ending
+
+
+def _failed(error: Exception) -> int:
+    """Explains what no command should raise; gives the exit code."""
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EIO}:
+        typer.echo(f"error: what was to be printed cannot be written: {error.strerror}", err=True)
+        return 1
+    explain(_internal(error))
+    return InternalError.exit_code
 
 
 def explain(error: PipectlError) -> None:
@@ -120,6 +162,4 @@ def _internal(error: Exception) -> InternalError:
 
 def _silence_stdout() -> None:
     """Keeps Python from complaining at its exit that nobody reads standard output any more."""
-    import os
-
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -11,7 +11,7 @@ from pipectl.cli.options import Durability, Jobs, Output, OutputMode, State
 
 
 def main(
-    file: Annotated[str, typer.Argument(help="The pipeline file; - for standard input.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The pipeline file; - for standard input.")],
     param: Annotated[
         list[str] | None, typer.Option("--param", "-p", metavar="NAME=VALUE", help="A parameter; may be given again.")
     ] = None,

@@ -22,7 +22,7 @@ def main(
 
     runs = list(Store.open_for_reading(nearest(state)).runs(limit=limit))
     if as_json:
-        typer.echo(json.dumps({"runs": [run_facts(run) for run in runs]}, ensure_ascii=False))
+        typer.echo(json.dumps({"runs": [run_facts(run) for run in runs]}))
         return
     from pipectl.cli.tables import print_runs
 

@@ -25,7 +25,7 @@ def main(run: RunName = "latest", as_json: AsJson = False, state: State = None) 
 
         outputs = store.outputs(found)
         rows = [instance_facts(one, outputs.get(one.name)) for one in view.instances.values()]
-        typer.echo(json.dumps({"run": run_facts(found), "instances": rows}, ensure_ascii=False))
+        typer.echo(json.dumps({"run": run_facts(found), "instances": rows}))
         return
     from pipectl.cli.tables import print_run
 

@@ -5,28 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import typer
-
-from pipectl.cli.carry import carry_out, look_outside
+from pipectl.cli.carry import carry_out, look_outside, say_unless_quiet
 from pipectl.cli.definition import Found, find_definition, given_params
 from pipectl.cli.options import OutputMode
 from pipectl.engine.prepare import run_names
 from pipectl.engine.session import World, compute_vars
-from pipectl.errors import UsageError
+from pipectl.errors import UsageError, render_problem
 from pipectl.executors.guard import Guard
 from pipectl.model import Durability, Pipeline, RunState
 from pipectl.spec.build import build
 from pipectl.spec.params import resolve
-from pipectl.store.locks import RunLock
-from pipectl.store.store import NewRun, Run, Store, new_run_id
-
-Taken = tuple[Store, Run, RunLock]
-"""A run whose lock this process holds for as long as it keeps the last of the three."""
+from pipectl.store.store import PATIENCE, Held, NewRun, new_run_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +43,26 @@ def start(request: Request, guard: Guard) -> int:
     """Runs the pipeline, and returns the exit code. Nothing is written before all of it is checked."""
     moment = _moment(request.logical_time)
     found = find_definition(request.file, request.state)
+    for warning in found.warnings:
+        say_unless_quiet(request.output, render_problem(warning))
     pipeline = build(found.definition.document)
     given, from_file = given_params(request.params, request.params_file)
     params = resolve(pipeline, given, from_file)
     world = look_outside(pipeline)
-    taken = None
+    options: dict[str, Any] = {"max_parallel": request.jobs} if request.jobs else {}
+    if request.fail_fast:
+        options["fail_fast"] = True
+    held = None
     if request.resume:
-        taken = _take_up(found, pipeline, {name: params[name] for name in (*given, *from_file)})
-    if taken is None:
-        options: dict[str, Any] = {"max_parallel": request.jobs} if request.jobs else {}
-        if request.fail_fast:
-            options["fail_fast"] = True
-        taken = _create(found, pipeline, world, params, moment, options)
-    store, run, _held = taken
-    with closing(store):
-        return carry_out(store, run, pipeline, world, guard, output=request.output, durability=request.durability)
+        chosen = {name: params[name] for name in (*given, *from_file)}
+        held = _take_up(found, pipeline, chosen, moment if request.logical_time else None, request.output)
+    if held is None:
+        new = _new_run(found, pipeline, world, params, moment, options)
+        held = found.opened().create(new, time.time())
+    else:
+        held = replace(held, run=replace(held.run, options={**held.run.options, **options}))
+    with closing(found.opened()) as store:
+        return carry_out(store, held, pipeline, world, guard, output=request.output, durability=request.durability)
 
 
 def _moment(text: str | None) -> datetime:
@@ -75,21 +74,20 @@ def _moment(text: str | None) -> datetime:
         raise UsageError(
             f"`--logical-time {text}` is not a time", "write it as 2026-01-31 or 2026-01-31T06:00"
         ) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _create(
+def _new_run(
     found: Found,
     pipeline: Pipeline,
     world: World,
     params: Mapping[str, Any],
     moment: datetime,
     options: Mapping[str, Any],
-) -> Taken:
-    store = found.opened()
+) -> NewRun:
     run_id = new_run_id()
-    names = run_names(run_id, moment, "manual", str(store.folder_of("runs", run_id)))
-    new = NewRun(
+    names = run_names(run_id, moment, "manual", str(found.folder / "runs" / run_id))
+    return NewRun(
         id=run_id,
         pipeline=pipeline.name,
         file=pipeline.file,
@@ -100,26 +98,24 @@ def _create(
         cause="manual",
         logical_time=moment,
     )
-    return store, *store.create(new, time.time())
 
 
-def _take_up(found: Found, pipeline: Pipeline, params: Mapping[str, Any]) -> Taken | None:
-    """The newest unfinished run of this very definition with these parameters, locked; says why where there is none."""
-    if found.store is None:
-        typer.echo("nothing to resume: there are no runs yet; starting anew", err=True)
-        return None
-    why = "every run of this pipeline succeeded"
-    for run in found.store.runs(pipeline=pipeline.name, unfinished=True):
+def _take_up(
+    found: Found, pipeline: Pipeline, params: Mapping[str, Any], moment: datetime | None, output: OutputMode
+) -> Held | None:
+    """The newest unfinished run of this very definition with these parameters, held; says why where there is none."""
+    why = "every run of this pipeline succeeded" if found.store else "there are no runs yet"
+    for run in found.store.runs(pipeline=pipeline.name, unfinished=True) if found.store else ():
         if run.definition != found.definition.key:
             why = f"the file has changed since run {run.id}"
         elif any(run.params.get(name) != value for name, value in params.items()):
             why = f"run {run.id} has other parameters"
+        elif moment not in {None, run.logical_time}:
+            why = f"run {run.id} stands for another time"
         else:
-            lock = found.store.lock(run.id)
-            lock.acquire(patience=2.0)
-            now = found.store.run(run.id)
-            if now.state is not RunState.SUCCESS:
-                return found.store, now, lock
-            lock.release()
-    typer.echo(f"nothing to resume: {why}; starting anew", err=True)
+            held = found.opened().take(run, PATIENCE)
+            if held.run.state is not RunState.SUCCESS:
+                return held
+            held.lock.release()
+    say_unless_quiet(output, f"nothing to resume: {why}; starting anew")
     return None

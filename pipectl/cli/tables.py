@@ -46,7 +46,7 @@ def print_runs(runs: Sequence[Run]) -> None:
             Text(run.pipeline),
             _state(run.state),
             Text(_moment(run.started)),
-            Text("" if run.ended is None else format_duration(run.ended - run.started)),
+            Text("" if run.ended is None else format_duration(run.seconds)),
             Text(clean(params), overflow="ellipsis", no_wrap=True),
         )
     _Console(highlight=False).print(table)
@@ -55,7 +55,7 @@ def print_runs(runs: Sequence[Run]) -> None:
 def print_run(run: Run, view: RunView) -> None:
     """One run: what it is, then its tasks as a table."""
     console = _Console(highlight=False)
-    took = "" if run.ended is None else f" in {format_duration(run.ended - run.started)}"
+    took = "" if run.ended is None else f" in {format_duration(run.seconds)}"
     heading = Text(f"run {run.id} of {run.pipeline}: ").append(_state(run.state)).append(f"{took}")
     console.print(heading)
     console.print(Text(f"started {_moment(run.started)}, for {run.logical_time.isoformat()}", style="dim"))

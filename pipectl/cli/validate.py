@@ -36,7 +36,7 @@ def main(
         if form is Format.TEXT:
             _print_text(file, problems, tasks)
     if form is Format.JSON:
-        typer.echo(json.dumps(_as_json(told), ensure_ascii=False))
+        typer.echo(json.dumps(_as_json(told)))
     return 2 if any(not problem.warning for problem in told) else 0
 
 
@@ -44,14 +44,13 @@ def _check(file: str) -> tuple[list[Problem], int]:
     """The problems of a file, and how many tasks it has where it is valid."""
     from pathlib import Path
 
+    from pipectl.cli.definition import standard_input
     from pipectl.spec.build import build
     from pipectl.spec.load import load, load_text
     from pipectl.spec.world import problems
 
     try:
-        loaded = (
-            load_text(typer.get_text_stream("stdin").read(), str(Path.cwd()), "stdin") if file == "-" else load(file)
-        )
+        loaded = load_text(standard_input(), str(Path.cwd()), "stdin") if file == "-" else load(file)
     except PipelineError as error:
         return list(error.problems), 0
     pipeline = build(loaded.document)

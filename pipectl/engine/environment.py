@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pipectl.labels import param_variable
 from pipectl.model import Pipeline, Secret, Task
-from pipectl.template import to_text
+from pipectl.template import Reference, TemplateError, has_expression, references, to_text
 
 _OURS = re.compile(r"^(PIPECTL_|PARAM_|ITEM$|ITEM_)")
 _NAMESPACE = uuid.UUID("6f1b1f1e-4a3c-5d55-9f0e-70697065637c")
@@ -57,7 +57,10 @@ def extend(base: Mapping[str, str], entries: Mapping[str, Any], render: Render) 
     """The environment with the entries of an `env` added: each may use those above it; null unsets a variable."""
     env = dict(base)
     for name, value in entries.items():
-        rendered = render(value, env)
+        try:
+            rendered = render(value, env)
+        except TemplateError as error:
+            raise error.within(f"`env`, `{name}`") from error
         if rendered is None:
             env.pop(name, None)
         else:
@@ -68,7 +71,21 @@ def extend(base: Mapping[str, str], entries: Mapping[str, Any], render: Render) 
 def with_named_secrets(
     env: Mapping[str, str], entries: Mapping[str, Any], secrets: Mapping[str, Secret], given: Mapping[str, str]
 ) -> dict[str, str]:
-    """The environment with the variables that the secrets are `given` by which the entries name."""
-    named = {name for value in entries.values() if isinstance(value, str) for name in re.findall(r"[\w-]+", value)}
-    sources = [str(s.value) for s in secrets.values() if s.source == "env" and s.name in named]
+    """The environment with the variables that the secrets are `given` by which the entries use."""
+    used = {reference.path[1] for text in _texts(entries) for reference in references(text) if _is_secret(reference)}
+    sources = [str(s.value) for s in secrets.values() if s.source == "env" and s.name in used]
     return {**env, **{name: given[name] for name in sources if name in given}}
+
+
+def _is_secret(reference: Reference) -> bool:
+    return reference.path[0] == "secrets" and len(reference.path) > 1
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The texts with expressions in a value, through lists and mappings."""
+    if isinstance(value, str):
+        if has_expression(value):
+            yield value
+    elif isinstance(value, list | Mapping):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(inner)

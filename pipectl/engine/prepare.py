@@ -22,7 +22,7 @@ from pipectl.model import Job, Pipeline, Task
 from pipectl.plan import Node, Plan
 from pipectl.tasks import find
 from pipectl.tasks.base import TaskFailed
-from pipectl.template import Renderer, to_json
+from pipectl.template import Renderer, TemplateError, to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,8 @@ class Preparer:
 
     def holds(self, condition: str | bool, task: Task, more: Mapping[str, Any] | None = None) -> bool:
         """Whether a condition of the task is true. Raises TemplateError where that cannot be told."""
+        if isinstance(condition, bool):
+            return condition
         return self._renderer.truth(condition, {**self.names(task, self._env), **(more or {})})
 
     def names(self, task: Task, env: Mapping[str, str]) -> dict[str, Any]:
@@ -92,7 +94,7 @@ class Preparer:
         task = node.task
         base = {**self._env, **self._variables}
         base.update(attempt_variables(self._setting.run["id"], task, node.name, attempt))
-        if task.env:
+        if task.env and self._setting.secrets:
             given = {**self._setting.environ, **self._setting.env_file}
             base = with_named_secrets(base, task.env, self._setting.pipeline.secrets, given)
         names = self.names(task, base)
@@ -117,7 +119,10 @@ class Preparer:
         folder = self._setting.pipeline.folder
         if task.cwd is None:
             return folder
-        given = self.render(task.cwd, names)
+        try:
+            given = self.render(task.cwd, names)
+        except TemplateError as error:
+            raise error.within("`cwd`") from error
         if not isinstance(given, str):
             raise TaskFailed(f"`cwd` must come to a path, not to `{given!r}`")
         cwd = Path(os.path.normpath(Path(folder) / given))

@@ -15,7 +15,7 @@ from typing import Protocol
 from pipectl.engine.clock import Clock
 from pipectl.engine.outputs import Outputs
 from pipectl.engine.prepare import Preparer
-from pipectl.engine.verdict import Verdict, delay, judge, may_retry
+from pipectl.engine.verdict import Verdict, delay, judge, may_retry, shown
 from pipectl.errors import InternalError
 from pipectl.events import (
     AttemptFinished,
@@ -31,7 +31,7 @@ from pipectl.executors.base import Executor
 from pipectl.masking import Masker
 from pipectl.model import Cause, Job, Outcome, Pipeline, RunState, State
 from pipectl.plan import Decision, Node, Plan
-from pipectl.store.store import Log, Run, Store
+from pipectl.store.store import Held, Log, Store
 from pipectl.tasks.base import TaskFailed
 from pipectl.template import TemplateError
 
@@ -68,7 +68,7 @@ class Runner:
         self,
         *,
         pipeline: Pipeline,
-        run: Run,
+        held: Held,
         recorded: int,
         plan: Plan,
         store: Store,
@@ -84,7 +84,7 @@ class Runner:
         rng: random.Random | None = None,
     ) -> None:
         self._pipeline = pipeline
-        self._run = run
+        self._run = held.run
         self._recorded = recorded
         self._plan = plan
         self._store = store
@@ -101,7 +101,7 @@ class Runner:
         self._turn = _Turn()
         self._unstartable: list[Outcome] = []
         self._grace_ends: dict[str, float] = {}
-        self._request = max((number for number, _ in store.requests(run, 0)), default=0)  # those before are stale
+        self._request = held.heard
         self._next_look = 0.0
         self._deadline = None if pipeline.timeout is None else clock.now() + pipeline.timeout
         self.signal: int | None = None
@@ -177,7 +177,8 @@ class Runner:
             if self._preparer.holds(node.task.when, node.task):
                 return TaskOpened(now, node.name)
         except (TemplateError, TaskFailed) as error:
-            return TaskClosed(now, node.name, State.FAILED, "when", self._masker.mask(f"`when`: {error}"))
+            allowed, told = self._allowed(node, f"`when`: {shown(self._masker, error)}")
+            return TaskClosed(now, node.name, State.FAILED, "when", shown(self._masker, told), allowed=allowed)
         return TaskClosed(now, node.name, State.SKIPPED, "when")
 
     def _choose(self) -> None:
@@ -215,7 +216,7 @@ class Runner:
         try:
             return self._preparer.job(node, node.attempts, timeout=timeout)
         except (TemplateError, TaskFailed) as error:
-            outcome = Outcome(node.name, node.attempts, Cause.UNSTARTABLE, error=str(error))
+            outcome = Outcome(node.name, node.attempts, Cause.UNSTARTABLE, error=shown(self._masker, error))
             self._unstartable.append(outcome)
             return None
 
@@ -263,7 +264,7 @@ class Runner:
         try:
             return self._preparer.holds(text, node.task, {"output": value})
         except TemplateError as error:
-            raise TaskFailed(f"`expect`: {error}") from error
+            raise TaskFailed(f"`expect`: {shown(self._masker, error)}") from error
 
     def _retry_at(self, node: Node, outcome: Outcome, verdict: Verdict, now: float) -> float | None:
         retry = node.task.retries
@@ -279,7 +280,7 @@ class Runner:
         try:
             return self._preparer.holds(node.task.allow_failure, node.task), error
         except TemplateError as fault:
-            return False, self._masker.mask(f"{error}; `allow_failure`: {fault}")
+            return False, shown(self._masker, f"{error}; `allow_failure`: {fault}")
 
     # Stopping
 
@@ -295,7 +296,7 @@ class Runner:
 
     def _hear(self) -> None:
         for number in self._signals.signals() if self._signals else ():
-            self._stop(signal.Signals(number).name, at_once=self.signal is not None)
+            self._stop(signal.Signals(number).name, at_once=self.signal is not None or number == signal.SIGQUIT)
             self.signal = self.signal or number
 
     def _look(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
@@ -22,9 +23,10 @@ from pipectl.executors.local import LocalExecutor
 from pipectl.executors.survivors import end_survivors
 from pipectl.masking import Masker
 from pipectl.model import Durability, Pipeline, RunState
+from pipectl.plain_json import check_characters
 from pipectl.plan import Plan
-from pipectl.store.store import Run, Store
-from pipectl.template import Renderer, TemplateError
+from pipectl.store.store import Held, Store
+from pipectl.template import Renderer
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ def compute_vars(pipeline: Pipeline, params: Mapping[str, Any], run: Mapping[str
     for name, value in pipeline.vars.items():
         try:
             values[name] = renderer.render_tree(value, names)
-        except TemplateError as error:
+            check_characters(json.dumps(values[name], ensure_ascii=False))
+        except ValueError as error:
             problem = Problem(pipeline.file, 0, 0, f"the variable `{name}` (`vars`) cannot be computed: {error}")
             raise PipelineError([problem]) from error
     return values
@@ -70,14 +73,15 @@ def compute_vars(pipeline: Pipeline, params: Mapping[str, Any], run: Mapping[str
 class Session:
     """One run, taken up by this process, which holds its lock."""
 
-    def __init__(self, store: Store, run: Run, pipeline: Pipeline, world: World, *, durability: Durability) -> None:
+    def __init__(self, store: Store, held: Held, pipeline: Pipeline, world: World, *, durability: Durability) -> None:
         self._store = store
-        self._run = run
+        self._held = held
+        self._run = held.run
         self._pipeline = pipeline
         self._world = world
         self._durability = durability
         self._clock = Clock()
-        self._events = store.events(run)
+        self._events = store.events(held.run)
         self._plan = Plan(pipeline.tasks)
         for event in self._events:
             self._plan.apply(event)
@@ -96,7 +100,9 @@ class Session:
         on_output: Callable[[str, int, bytes], None],
     ) -> Result:
         """Runs what is left of the run, and the tasks in `again` with all below them; returns what came of it."""
-        first = take_up(self._plan, self._clock.now(), again) if len(self._events) > 1 else []
+        if guard is not None:
+            guard.arm()
+        first = take_up(self._plan, self._clock.now(), again) if len(self._events) > 1 or again else []
         if self._plan.running:
             end_survivors(self._run.id)
         masker = Masker(self._world.secrets.values())
@@ -115,7 +121,7 @@ class Session:
         )
         runner = Runner(
             pipeline=self._pipeline,
-            run=self._run,
+            held=self._held,
             recorded=len(self._events),
             plan=self._plan,
             store=self._store,
@@ -130,9 +136,10 @@ class Session:
             listeners=listeners,
         )
         gc.freeze()  # what is there now stays to the end: the collector need not walk it again and again
-        state = runner.execute(first)
-        shutil.rmtree(scratch, ignore_errors=True)
-        return Result(state, runner.signal)
+        try:
+            return Result(runner.execute(first), runner.signal)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
 
     def _setting(self) -> Setting:
         run, world = self._run, self._world

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pipectl.durations import format_duration
 from pipectl.masking import Masker
 from pipectl.model import OUTPUT_LIMIT, Cause, Outcome, Retry, State, Task
+from pipectl.plain_json import check_characters, check_depth
 from pipectl.tasks import find
 from pipectl.tasks.base import TaskFailed, raised
 
@@ -34,18 +34,29 @@ def judge(task: Task, outcome: Outcome, masker: Masker, holds: Holds) -> Verdict
         return Verdict(State.CANCELLED)
     if outcome.exit_code is not None and outcome.exit_code == task.body.get("skip_exit_code"):
         return Verdict(State.SKIPPED)
-    failure = _failure(task, outcome)
+    failure = _failure(outcome)
     if failure is not None:
-        return Verdict(State.FAILED, error=masker.mask(str(failure)), types=failure.types)
+        return Verdict(State.FAILED, error=shown(masker, failure), types=failure.types)
     try:
-        value = masker.mask_value(find(task.type).output(task, outcome))
+        value = find(task.type).output(task, outcome)
+        check_depth(value)
+        value = masker.mask_value(value)
         text = _as_json(value)
         for expectation in task.expect:
             if not holds(expectation, value):
                 raise TaskFailed(f"expected `{_bare(expectation)}`, which is not true of the output {_short(text)}")
-    except (TaskFailed, ValueError) as error:
-        return Verdict(State.FAILED, error=masker.mask(str(error)), types=getattr(error, "types", ()))
+    except TaskFailed as error:
+        return Verdict(State.FAILED, error=shown(masker, error), types=error.types)
+    except ValueError as error:
+        return Verdict(State.FAILED, error=shown(masker, f"the output is no plain data: {error}"))
     return Verdict(State.SUCCESS, output=None if value is None else text)
+
+
+def shown(masker: Masker, error: object) -> str:
+    """An error as it may be recorded and shown: masked, and whole characters only."""
+    hint = getattr(error, "hint", "")
+    text = f"{error} ({hint})" if hint else str(error)
+    return masker.mask(text).encode(errors="backslashreplace").decode()
 
 
 def may_retry(retry: Retry, verdict: Verdict, outcome: Outcome, tries: int) -> bool:
@@ -67,17 +78,23 @@ def delay(retry: Retry, tries: int, chance: float) -> float:
     return plain * (1 + retry.jitter * (2 * chance - 1))
 
 
-def _failure(task: Task, outcome: Outcome) -> TaskFailed | None:
+def _failure(outcome: Outcome) -> TaskFailed | None:
     if outcome.cause is Cause.UNSTARTABLE:
         return TaskFailed(outcome.error or "it could not be started")
     if outcome.cause is Cause.TIMEOUT:
-        limit = format_duration(task.timeout if task.timeout is not None else task.grace)
-        return TaskFailed(f"it ran longer than its time limit of {limit}")
+        return TaskFailed(outcome.error or "it ran longer than its time limit")
     if outcome.signal is not None:
         return TaskFailed(_killed(outcome))
     if outcome.exit_code:
-        return raised(outcome) or TaskFailed(f"exit code {outcome.exit_code}{_HINTS.get(outcome.exit_code, '')}")
-    return None
+        return _raised(outcome) or TaskFailed(f"exit code {outcome.exit_code}{_HINTS.get(outcome.exit_code, '')}")
+    return TaskFailed(outcome.error) if outcome.error else None
+
+
+def _raised(outcome: Outcome) -> TaskFailed | None:
+    try:
+        return raised(outcome)
+    except TaskFailed as garbled:
+        return garbled
 
 
 _HINTS = {
@@ -98,7 +115,8 @@ def _killed(outcome: Outcome) -> str:
 
 def _as_json(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    if len(text.encode(errors="surrogatepass")) > OUTPUT_LIMIT:
+    check_characters(text)
+    if len(text.encode()) > OUTPUT_LIMIT:
         raise TaskFailed("the output is over 1 MiB as JSON: write a file, and give its path as the output")
     return text
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import stat
 from collections.abc import Callable
 from contextlib import suppress
@@ -96,8 +97,8 @@ class Attempt:
     def outcome(self) -> Outcome:
         """How it ended; its files are gone when this returns."""
         code = None if self.status is None else os.waitstatus_to_exitcode(self.status)
-        output = _read_output(f"{self.base}.out")
-        for path in (*self._written, *([] if output is None else [f"{self.base}.out"])):
+        output = self._take_output(f"{self.base}.out")
+        for path in self._written:
             with suppress(OSError):
                 Path(path).unlink()
         return Outcome(
@@ -115,6 +116,25 @@ class Attempt:
             log_size=self.log.size,
             max_rss=self._memory,
         )
+
+    def _take_output(self, path: str) -> bytes | None:
+        """What the task left in its output file, which is gone then; None if it made none, or no file (an error)."""
+        try:
+            kind = os.lstat(path).st_mode
+        except FileNotFoundError:
+            return None
+        if not stat.S_ISREG(kind):
+            self.error = "what the task left at $PIPECTL_OUTPUT is no file"
+            shutil.rmtree(path) if stat.S_ISDIR(kind) else os.unlink(path)  # noqa: PTH108
+            return None
+        try:
+            with open(path, "rb") as file:  # noqa: PTH123
+                return file.read(OUTPUT_LIMIT + 1)
+        except OSError as fault:
+            self.error = f"what the task left at $PIPECTL_OUTPUT cannot be read: {fault.strerror}"
+            return None
+        finally:
+            os.unlink(path)  # noqa: PTH108
 
     def _open_pipes(self, masker: Masker, tell: Callable[[bytes], None]) -> None:
         def stream() -> Callable[[bytes], None]:
@@ -143,20 +163,3 @@ class Attempt:
         except OSError as fault:
             raise StateError(f"{path} cannot be written: {fault.strerror}") from fault
         return path
-
-
-def _read_output(path: str) -> bytes | None:
-    """What the task left in its output file; None if it made none, or something else than a file."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
-        data = b""
-        while chunk := os.read(descriptor, OUTPUT_LIMIT + 1 - len(data)):
-            data += chunk
-        return data
-    finally:
-        os.close(descriptor)

@@ -13,7 +13,7 @@ from typing import NoReturn
 from pipectl.executors import tree
 from pipectl.executors.platform import is_portable, set_subreaper
 
-HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _APART = 0.3
 _NOTE = struct.Struct("=i")
 
@@ -32,6 +32,11 @@ class Guard:
     def fileno(self) -> int:
         """For waiting on."""
         return self._news
+
+    def arm(self) -> None:
+        """From here on signals no longer end this process but are told by `signals`."""
+        for signum in HEARD:
+            signal.signal(signum, signal.SIG_IGN)
 
     def signals(self) -> list[int]:
         """The signals that came since, by number; a repetition within 300 ms is none. Raises GuardDied."""
@@ -57,9 +62,9 @@ class Guard:
 
 
 def stand_guard(*, portable: bool | None = None) -> Guard:
-    """Forks; returns in the child, the runner, which ignores SIGINT, SIGTERM and SIGHUP from here on.
+    """Forks; returns in the child, the runner, which signals end as usual until it arms its guard.
 
-    The parent stays, tells the runner of these signals and leaves with its exit code, or 128 and the number of the
+    The parent stays, passes signals on to the runner and leaves with its exit code, or 128 and the number of the
     signal that killed it. Then it first ends every process that the runner left: by their descent or, where `portable`,
     by the process groups it was told. To be called before there are threads, and before descriptors are opened.
     """
@@ -78,8 +83,6 @@ def stand_guard(*, portable: bool | None = None) -> Guard:
     os.close(tell)
     if notes is not None:
         os.close(notes)
-    for signum in HEARD:
-        signal.signal(signum, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     os.set_blocking(news, False)
     return Guard(news, note)
@@ -123,6 +126,7 @@ def _listen(runner: int, tell: int, notes: int | None, groups: set[int], mask: s
                 last = now
                 with suppress(OSError):
                     os.write(tell, bytes([signum]))
+                    os.kill(runner, signum)  # ends it while it is not armed yet
 
 
 def _hear(mask: set[signal.Signals] | set[int]) -> int:

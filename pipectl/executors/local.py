@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipectl.durations import format_duration
 from pipectl.errors import InternalError, StateError
 from pipectl.executors.attempt import Attempt
 from pipectl.executors.descendants import Descendants
@@ -198,6 +199,8 @@ class LocalExecutor:
         if attempt.stopping or attempt.status is not None:
             return
         attempt.cause = cause
+        if cause is Cause.TIMEOUT:
+            attempt.error = f"it ran longer than its time limit of {format_duration(attempt.job.timeout or 0.0)}"
         attempt.kill_at = time.monotonic() + attempt.job.grace
         if attempt.pid:
             self._signal(attempt)

@@ -30,7 +30,7 @@ def keep_descriptors() -> None:
 @contextmanager
 def inside(folder: str) -> Iterator[None]:
     """Within the block the folder is the current one: spawning has no option for it. Raises Unstartable."""
-    before = os.getcwd()  # noqa: PTH109 - as text, since it is asked for each attempt
+    before = _current_folder()
     try:
         os.chdir(folder)
     except (OSError, ValueError) as fault:
@@ -92,10 +92,17 @@ def check_fit(argv: Sequence[str], env: Mapping[str, str]) -> None:
                 f"{what} holds a NUL character, which no process can be given: read it from $PIPECTL_INPUTS"
             )
         if len(text) >= _LONGEST_TEXT // 4 and len(text.encode(errors="surrogatepass")) + len(what) >= _LONGEST_TEXT:
-            size = f"{len(text) >> 10} KiB"
+            size = f"{len(os.fsencode(text)) >> 10} KiB"
             raise Unstartable(
                 f"{what} is too long for a process ({size}, the limit is 128): read it from $PIPECTL_INPUTS"
             )
+
+
+def _current_folder() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109 - as text, since it is asked for each attempt
+    except FileNotFoundError:  # removed meanwhile
+        return "/"
 
 
 def _find(program: str, env: Mapping[str, str]) -> str:

@@ -7,16 +7,19 @@ from pipectl.reports.base import Report
 from pipectl.store.store import Run, Store
 
 
-def report_for(mode: str, run: Run, pipeline: Pipeline, store: Store, resume_command: str) -> Report:
-    """The report of a mode: plain (auto too), json or quiet. `resume_command` is what the hint of a failure shows."""
+def report_for(mode: str, run: Run, pipeline: Pipeline, store: Store, state_option: str) -> Report:
+    """The report of a mode: plain (auto too), json or quiet.
+
+    `state_option` is what the commands in hints need to find the state: empty, or ` --state DIR`.
+    """
     if mode == "json":
         from pipectl.reports.json_lines import JsonReport
 
-        return JsonReport(run, pipeline, store, resume_command)
+        return JsonReport(run, pipeline, store, state_option)
     if mode == "quiet":
         from pipectl.reports.quiet import QuietReport
 
-        return QuietReport(run, pipeline, store, resume_command)
+        return QuietReport(run, pipeline, store, state_option)
     from pipectl.reports.plain import PlainReport
 
-    return PlainReport(run, pipeline, store, resume_command)
+    return PlainReport(run, pipeline, store, state_option)

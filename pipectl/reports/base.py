@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from pipectl.events import Event
 from pipectl.model import Pipeline
+from pipectl.reports.text import clean
 from pipectl.run_view import InstanceView, RunView
 from pipectl.store.store import Run, Store
 
 TAIL_LINES = 20
+_LONGEST_LINE = 500
 
 
 class Report:
     """Tells of a run. Told events after they are recorded; a report whose reader is gone goes silent."""
 
-    def __init__(self, run: Run, pipeline: Pipeline, store: Store, resume_command: str) -> None:
+    def __init__(self, run: Run, pipeline: Pipeline, store: Store, state_option: str) -> None:
         self.run = run
         self.pipeline = pipeline
         self.view = RunView(pipeline.tasks)
-        self.resume_command = resume_command
+        self.state_option = state_option
         self.began: float | None = None
         self._store = store
 
@@ -37,10 +39,11 @@ class Report:
     def finish(self) -> None:
         """Tells what the run has come to."""
 
-    def tail(self, one: InstanceView) -> str:
-        """The last lines that the newest attempt of an instance printed."""
+    def tail(self, one: InstanceView) -> list[str]:
+        """The last lines that the newest attempt of an instance printed, as plain text; what is very long is cut."""
         log = self._store.log(self.run, one.name, one.attempts)
         if log is None:
-            return ""
-        lines = log.text.decode(errors="replace").splitlines()
-        return "\n".join(lines[-TAIL_LINES:])
+            return []
+        text = clean(log.text.decode(errors="replace")).rstrip("\n")
+        lines = text.split("\n") if text else []
+        return [f"{line[:_LONGEST_LINE]}…" if len(line) > _LONGEST_LINE else line for line in lines[-TAIL_LINES:]]

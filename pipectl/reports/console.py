@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
+from pipectl.reports.stream import write_text
 from pipectl.reports.text import wants_colour
 
 
@@ -20,7 +21,6 @@ class Console:
         if self.silent:
             return
         try:
-            sys.stderr.write("\n".join(lines) + "\n")
-            sys.stderr.flush()
+            write_text(sys.stderr, "\n".join(lines) + "\n")
         except (OSError, ValueError):
             self.silent = True

@@ -10,6 +10,7 @@ from typing import Any
 from pipectl.events import AttemptFinished, Event, RunFinished, encode
 from pipectl.model import Pipeline, State
 from pipectl.reports.base import Report
+from pipectl.reports.stream import write_text
 from pipectl.store.store import Run, Store
 
 VERSION = 1
@@ -19,8 +20,8 @@ VERSION = 1
 class JsonReport(Report):
     """Every event as it was recorded; a failed attempt comes with its log's end, the end of the run with its counts."""
 
-    def __init__(self, run: Run, pipeline: Pipeline, store: Store, resume_command: str) -> None:
-        super().__init__(run, pipeline, store, resume_command)
+    def __init__(self, run: Run, pipeline: Pipeline, store: Store, state_option: str) -> None:
+        super().__init__(run, pipeline, store, state_option)
         self._silent = False
         self._write({"event": "run", "version": VERSION, "run": run.id, "pipeline": run.pipeline})
 
@@ -29,15 +30,17 @@ class JsonReport(Report):
         super().event(event)
         row: dict[str, Any] = {
             "event": event.kind,
-            "at": datetime.fromtimestamp(event.at, UTC).isoformat(timespec="milliseconds"),
+            "at": _moment(event.at),
             "run": self.run.id,
         }
         instance = getattr(event, "instance", None)
         if instance is not None:
             row["instance"] = instance
         row |= json.loads(encode(event))
+        if row.get("retry_at") is not None:
+            row["retry_at"] = _moment(row["retry_at"])
         if isinstance(event, AttemptFinished) and event.state is State.FAILED:
-            row["log"] = self.tail(self.view.instances[event.instance])
+            row["log"] = "\n".join(self.tail(self.view.instances[event.instance]))
         if isinstance(event, RunFinished):
             row["counts"] = self.view.counts()
         self._write(row)
@@ -46,7 +49,10 @@ class JsonReport(Report):
         if self._silent:
             return
         try:
-            sys.stdout.write(json.dumps(row) + "\n")
-            sys.stdout.flush()
+            write_text(sys.stdout, json.dumps(row) + "\n")
         except (OSError, ValueError):
             self._silent = True
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

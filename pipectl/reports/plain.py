@@ -18,8 +18,8 @@ _LONGEST_LINE = 64 << 10
 class PlainReport(Report):
     """Everything, as lines that begin with the name of their task."""
 
-    def __init__(self, run: Run, pipeline: Pipeline, store: Store, resume_command: str) -> None:
-        super().__init__(run, pipeline, store, resume_command)
+    def __init__(self, run: Run, pipeline: Pipeline, store: Store, state_option: str) -> None:
+        super().__init__(run, pipeline, store, state_option)
         self._console = Console()
         self._partial: dict[str, bytes] = {}
         self._width = min(_WIDEST_NAME, max((len(name) for name in pipeline.tasks), default=0))

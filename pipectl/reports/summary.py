@@ -18,7 +18,7 @@ def summary(report: Report, *, colour: bool) -> Iterator[str]:
     yield from failures(report, colour=colour)
     yield ending(report, colour=colour)
     if report.view.state is not RunState.SUCCESS:
-        yield f"hint: `{report.resume_command}` runs the rest"
+        yield f"hint: `pipectl resume {report.run.id}{report.state_option}` runs the rest"
 
 
 def failures(report: Report, *, colour: bool) -> Iterator[str]:
@@ -27,10 +27,11 @@ def failures(report: Report, *, colour: bool) -> Iterator[str]:
     for one in failed[:_MOST_FAILURES]:
         attempts = f" after {one.attempts} attempts" if one.attempts > 1 else ""
         yield coloured(f"failed: {one.name}{attempts}: {clean(one.error or '')}", COLOURS[State.FAILED], colour)
-        for line in clean(report.tail(one)).splitlines():
+        for line in report.tail(one):
             yield f"    {line}"
     if len(failed) > _MOST_FAILURES:
-        yield f"and {len(failed) - _MOST_FAILURES} more failed: `pipectl show {report.run.id}` lists them"
+        command = f"pipectl show {report.run.id}{report.state_option}"
+        yield f"and {len(failed) - _MOST_FAILURES} more failed: `{command}` lists them"
     blocked = [one.name for one in report.view.instances.values() if one.state is State.UPSTREAM_FAILED]
     if blocked:
         yield f"not run because of that: {_listed(blocked)}"

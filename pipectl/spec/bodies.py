@@ -10,6 +10,9 @@ from pipectl.spec.scalars import as_text
 
 _IDENTIFIER = r"[^\W\d]\w*"
 CALL = re.compile(rf"{_IDENTIFIER}(\.{_IDENTIFIER})*:{_IDENTIFIER}(\.{_IDENTIFIER})*")
+_LONGEST_SHOWN = 500
+_COMMAND_LINE = re.compile(r"[\w./~-]+\.py\s+[^\s=].*")
+_WORD = re.compile(r"""(?:\{\{.*?\}\}|"[^"]*"|'[^']*'|[^\s'"])+""")
 _DOTTED = re.compile(rf"{_IDENTIFIER}(\.{_IDENTIFIER})*")
 
 
@@ -22,12 +25,18 @@ def shell_body(value: Any) -> dict[str, Any]:
 
 
 def python_body(value: Any) -> dict[str, Any]:
-    """`{call}`, `{script}` or `{code}` for a text; `args` are texts, `preload` is a list."""
+    """`{call}`, `{script}` or `{code}` for a text; `args` are texts, `preload` is a list.
+
+    A `with` that is one expression loses the white space around it, such as the last newline of a block: that would
+    make a text of its value.
+    """
     body = (
         dict(value) if isinstance(value, dict) else {python_kind(value): value.strip() if _one_line(value) else value}
     )
     if "args" in body:
         body["args"] = [argument(element) for element in body["args"]]
+    if isinstance(body.get("with"), str):
+        body["with"] = body["with"].strip()
     if isinstance(body.get("preload"), str):
         body["preload"] = [body["preload"]]
     return body
@@ -41,6 +50,18 @@ def python_kind(text: str) -> str:
     if CALL.fullmatch(line):
         return "call"
     return "script" if line.endswith(".py") else "code"
+
+
+def called_by_path(text: str) -> str:
+    """The name of the function that a text such as `etl/load.py:main` means, else nothing."""
+    found = re.fullmatch(rf"(?:\./)?([\w/]+)\.py:({_IDENTIFIER})", text.strip())
+    return f"{found[1].replace('/', '.')}:{found[2]}" if found else ""
+
+
+def script_with_arguments(text: str) -> list[str]:
+    """The words of a short form that is a command line, such as `etl/load.py --fast`; nothing for any other."""
+    line = text.strip()
+    return [word.strip("'\"") for word in _WORD.findall(line[:_LONGEST_SHOWN])] if _COMMAND_LINE.fullmatch(line) else []
 
 
 def names_no_function(text: str) -> bool:

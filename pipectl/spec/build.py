@@ -10,6 +10,13 @@ from pipectl.model import NO_RETRY, Pipeline, Retry, Secret, Task, TriggerRule
 _TUPLES = ("needs", "expect", "tags")
 
 
+class PlacedText(str):
+    """A text that knows where its file says it."""
+
+    line: int
+    column: int
+
+
 def build(document: Mapping[str, Any]) -> Pipeline:
     """The pipeline of a document that `load` made, or of the same read back from JSON."""
     fields: dict[str, Any] = {key: value for key, value in document.items() if key in Pipeline.__slots__}
@@ -17,10 +24,19 @@ def build(document: Mapping[str, Any]) -> Pipeline:
         **{
             **fields,
             "tags": tuple(document.get("tags", ())),
+            "env_file": _placed(document.get("env_file")),
             "secrets": {name: _secret(name, value) for name, value in document.get("secrets", {}).items()},
             "tasks": {name: _task(name, value) for name, value in document["tasks"].items()},
         },
     )
+
+
+def _placed(value: Mapping[str, Any] | None) -> PlacedText | None:
+    if value is None:
+        return None
+    text = PlacedText(value["path"])
+    text.line, text.column = value["line"], value["column"]
+    return text
 
 
 def _secret(name: str, value: Mapping[str, Any]) -> Secret:

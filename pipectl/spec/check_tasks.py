@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import warnings
 from collections.abc import Iterable, Iterator
 
 from pipectl.durations import parse_duration
 from pipectl.errors import Problem
-from pipectl.spec import check_pasted
-from pipectl.spec.bodies import CALL, names_no_function, python_kind
+from pipectl.spec import check_arguments, check_pasted
+from pipectl.spec.bodies import CALL, called_by_path, names_no_function, python_kind, script_with_arguments
 from pipectl.spec.declaration import Declaration
-from pipectl.spec.param_declarations import lost_zero
+from pipectl.spec.param_declarations import lost_zeros
 from pipectl.spec.source import Part
-
-_RESERVED = re.compile(r"(PIPECTL_|PARAM_|ITEM).*")
+from pipectl.spec.variables import is_reserved
+from pipectl.template import TemplateError, is_expression
 
 
 def task_problems(task: Part) -> Iterator[Problem]:
     """What is wrong with one task."""
     name = str(task.path[-1])
-    timeout = task.get("timeout")
-    if timeout is not None and parse_duration(timeout.value) == 0:
-        yield timeout.problem(f"task `{name}` has no time at all", "remove `timeout` for no limit")
+    yield from _time_problems(f"task `{name}`", task.get("timeout"))
     shell, python = task.get("shell"), task.get("python")
     if shell is not None:
         yield from _shell_problems(name, shell)
@@ -34,10 +33,24 @@ def task_problems(task: Part) -> Iterator[Problem]:
         yield from env_problems(env.items())
 
 
+def common_problems(declaration: Declaration) -> Iterator[Problem]:
+    """What is wrong with what holds for all tasks."""
+    yield from _time_problems("the run", declaration.top.get("timeout"))
+    for defaults in declaration.defaults.get("timeout", ()):
+        yield from _time_problems("a task", defaults)
+    yield from env_problems(declaration.env.items())
+    for defaults in declaration.defaults.get("env", ()):
+        yield from env_problems(defaults.items())
+    for name, part in declaration.vars.items():
+        yield from lost_zeros(name, part)
+
+
 def env_problems(env: Iterable[tuple[str, Part]]) -> Iterator[Problem]:
-    """Variables that pipectl sets itself."""
+    """Variables that pipectl sets itself, and numbers in lists, which do not arrive as they were typed."""
     for key, part in env:
-        if _RESERVED.fullmatch(key):
+        if isinstance(part.value, dict | list):
+            yield from lost_zeros(key, part)
+        if is_reserved(key):
             yield part.problem(f"`{key}` cannot be set: pipectl sets it", "give it another name", key=True)
 
 
@@ -54,7 +67,7 @@ def _shell_problems(name: str, shell: Part) -> Iterator[Problem]:
     if script is not None:
         yield from check_pasted.in_script(script)
     if argv is not None:
-        yield from check_pasted.in_arguments(argv)
+        yield from check_arguments.in_arguments(argv)
 
 
 def _one_of(name: str, body: Part, keys: tuple[str, ...]) -> Iterator[Problem]:
@@ -72,6 +85,12 @@ def _python_problems(name: str, python: Part) -> Iterator[Problem]:
         if names_no_function(python.value):
             yield _names_no_function(python, python.value.strip())
             return
+        if words := script_with_arguments(python.value):
+            yield _command_line(python, words)
+            return
+        if call := called_by_path(python.value):
+            yield python.problem(f"`{python.value.strip()}` is not a function's name", f"write `{call}`")
+            return
         code = python if kind == "code" else None
     else:
         yield from _one_of(name, python, ("call", "code", "script"))
@@ -80,6 +99,14 @@ def _python_problems(name: str, python: Part) -> Iterator[Problem]:
     if code is not None:
         yield from check_pasted.in_python(code)
         yield from _syntax(code)
+
+
+def _command_line(python: Part, words: list[str]) -> Problem:
+    arguments = ", ".join(
+        word if re.fullmatch(r"[\w./=-]+", word) else json.dumps(word, ensure_ascii=False) for word in words[1:]
+    )
+    hint = f"write `python: {{script: {words[0]}, args: [{arguments}]}}`"
+    return python.problem(f"`{words[0]}` is a script, and its arguments stand apart", hint)
 
 
 def _names_no_function(part: Part, dotted: str) -> Problem:
@@ -94,7 +121,8 @@ def _options_that_do_not_go_together(python: Part) -> Iterator[Problem]:
         if names_no_function(call.value):
             yield _names_no_function(call, call.value)
         elif "{{" not in call.value:
-            yield call.problem(f"`{call.value}` is not a function's name", "write `package.module:function`")
+            hint = f"write `{called_by_path(call.value) or 'package.module:function'}`"
+            yield call.problem(f"`{call.value}` is not a function's name", hint)
     if arguments is not None and "script" not in python.value:
         yield arguments.problem("`args` are a script's", "write `with: {name: value}`", key=True)
     keywords = python.get("with")
@@ -102,11 +130,17 @@ def _options_that_do_not_go_together(python: Part) -> Iterator[Problem]:
         return
     if "script" in python.value:
         yield keywords.problem("`with` is for `call` and `code`", 'write `args: [--name, "{{ … }}"]`', key=True)
-    text = keywords.value.strip() if isinstance(keywords.value, str) else "{{}}"
-    if not (text.startswith("{{") and text.endswith("}}")):
+    if isinstance(keywords.value, str) and not _is_expression(keywords.value.strip()):
         yield keywords.problem(
             "`with` must be a mapping, or one expression that gives one", "write `with: {name: value}`"
         )
+
+
+def _is_expression(text: str) -> bool:
+    try:
+        return is_expression(text)
+    except TemplateError:
+        return True  # and is told with all other expressions
 
 
 def _syntax(code: Part) -> Iterator[Problem]:
@@ -127,8 +161,6 @@ def _offset(text: str, line: int, column: int) -> int:
     return min(sum(len(one) + 1 for one in lines[: line - 1]) + column - 1, len(text))
 
 
-def lost_zeros(declaration: Declaration) -> Iterator[Problem]:
-    """Warnings for numbers that are probably versions."""
-    for name, part in declaration.vars.items():
-        if zero := lost_zero(part.value):
-            yield part.problem(f"`{name}`: {zero}", f'as text it is `"{part.value.text}"`', warning=True)
+def _time_problems(owner: str, timeout: Part | None) -> Iterator[Problem]:
+    if timeout is not None and parse_duration(timeout.value) == 0:
+        yield timeout.problem(f"{owner} has no time at all", "remove `timeout` for no limit")

@@ -59,7 +59,8 @@ class TemplateCheck:
             yield from self._texts(part, _Scope(_BASE, "`vars`", constant=name))
 
     def _defaults(self) -> Iterator[Problem]:
-        for key, part in self._declaration.defaults.items():
+        defaults = self._declaration.defaults
+        for key, part in ((key, part) for key, parts in defaults.items() for part in parts):
             if key in ("when", "allow_failure", "expect"):
                 names = _BASE | {"output"} if key == "expect" else _BASE
                 yield from self._expressions(part, _Scope(names, f"`defaults.{key}`"))
@@ -235,7 +236,9 @@ class TemplateCheck:
         return None
 
     def _not_upstream(self, task: str, name: str) -> tuple[str, str]:
-        needs = [*self._graph.needs.get(task, ()), name]
+        part = self._declaration.tasks[task].get("needs")
+        written = [entry.value for entry in part.entries()] if part else self._graph.needs.get(task, ())
+        needs = ["'*'" if one == "*" else one for one in (*written, name)]
         hint = f"needs: {name}" if len(needs) == 1 else f"needs: [{', '.join(needs)}]"
         return f"task `{task}` uses `{name}` and does not need it", f"add it to `needs`: `{hint}`"
 

@@ -21,7 +21,8 @@ MAX_BYTES = 32 << 20
 MAX_DEPTH = 100
 MAX_EXPANSION = 1_000_000  # nodes that aliases add to what is written
 
-_UNPRINTABLE = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]")
+_UNPRINTABLE = re.compile("[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]")
+_LINE_BREAKS = "\x85\u2028\u2029"  # to libyaml, not to YAML 1.2: lines would be miscounted, and values changed
 
 
 def parse(text: str, file: str, path: str = "") -> Source:
@@ -46,7 +47,7 @@ _INSTALL_LIBYAML = "pip install --force-reinstall --only-binary :all: pyyaml"
 def decode(raw: bytes, file: str) -> str:
     """The text of a file's bytes. Raises PipelineError where they are too many or no UTF-8."""
     if len(raw) > MAX_BYTES:
-        raise PipelineError([Problem(file, 0, 0, f"the file has {len(raw) >> 20} MiB; the limit is 32")])
+        raise PipelineError([Problem(file, 0, 0, f"the file has more than {MAX_BYTES >> 20} MiB")])
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -59,9 +60,10 @@ def decode(raw: bytes, file: str) -> str:
 def _unprintable(source: Source, odd: re.Match[str]) -> Problem:
     before = source.text[: odd.start()]
     place = (before.count("\n") + 1, len(before) - before.rfind("\n"))
-    name = "a NUL" if odd[0] == "\0" else f"the control character U+{ord(odd[0]):04X}"
+    kind = "line break" if odd[0] in _LINE_BREAKS else "control character"
+    name = "a NUL" if odd[0] == "\0" else f"the {kind} U+{ord(odd[0]):04X}"
     hint = "remove it" if odd[0] == "\0" else f'in double quotes it is `"\\u{ord(odd[0]):04x}"`'
-    return source.problem(place, f"{name} is not allowed in YAML", hint)
+    return source.problem(place, f"{name} is not allowed", hint)
 
 
 @dataclass(slots=True)
@@ -118,14 +120,14 @@ class _Composer:
             self._refuse_tag(event)
         place = _place(event)
         text: str = event.value
-        parent = self._open[-1] if self._open else None
-        if parent is not None and parent.key is None and type(parent.value) is dict:
-            self._key(parent, text, place, plain=event.implicit[0])
-            return
         value = resolve(text) if event.implicit[0] else text
         if event.anchor:
             self._anchors[event.anchor] = _Anchored(value, 1 + len(text) // 100)
-        self._add(value, place, 1)
+        parent = self._open[-1] if self._open else None
+        if parent is not None and parent.key is None and type(parent.value) is dict:
+            self._key(parent, text, place, plain=event.implicit[0])
+        else:
+            self._add(value, place, 1)
 
     def _key(self, parent: _Open, text: str, place: Place, *, plain: bool) -> None:
         if text == "<<" and plain and parent.merges is None:

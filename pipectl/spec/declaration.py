@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pipectl.errors import Problem
 from pipectl.spec.source import Part, Source
 
-_SECTIONS = ("params", "vars", "env", "secrets", "defaults")
-_TAKEN = frozenset({*_SECTIONS, "tasks", "include"})
+_SECTIONS = ("params", "vars", "env", "secrets")
+_TAKEN = frozenset({*_SECTIONS, "defaults", "tasks", "include"})
+_MERGED_DEFAULTS = frozenset({"env", "shell", "python"})
 _ABOUT = frozenset({"name", "description", "owner", "tags"})
 
 
@@ -17,7 +18,8 @@ _ABOUT = frozenset({"name", "description", "owner", "tags"})
 class Declaration:
     """What the files say together, by section and name. Every part knows the file it stands in.
 
-    `before` maps a task of a list to the one before it.
+    `before` maps a task of a list to the one before it. `defaults` has all parts of a mapping whose keys are taken one
+    by one, the last of which wins; of other keys only the part that holds.
     """
 
     main: Source
@@ -27,7 +29,7 @@ class Declaration:
     vars: dict[str, Part] = field(default_factory=dict)
     env: dict[str, Part] = field(default_factory=dict)
     secrets: dict[str, Part] = field(default_factory=dict)
-    defaults: dict[str, Part] = field(default_factory=dict)
+    defaults: dict[str, list[Part]] = field(default_factory=dict)
     tasks: dict[str, Part] = field(default_factory=dict)
     before: dict[str, str] = field(default_factory=dict)
 
@@ -45,6 +47,9 @@ def merge(main: Source, included: list[Source], folder: str) -> tuple[Declaratio
         root = Part(source, (), source.data)
         for section in _SECTIONS:
             getattr(declaration, section).update(_entries(root.get(section)))
+        for key, part in _entries(root.get("defaults")):
+            earlier = declaration.defaults.get(key, []) if key in _MERGED_DEFAULTS else []
+            declaration.defaults[key] = [*earlier, part]
         problems += _add_tasks(declaration, root)
         if source is not main:
             problems += _without_effect(root)

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from pipectl.spec.source import Path
+from pipectl.template.limits import TIME_LIMIT, TooSlow, within
 
 _KINDS = {
     "string": "text",
@@ -41,7 +42,7 @@ _BOUNDS = {
 def schema_faults(fragment: dict[str, Any]) -> Iterator[tuple[Path, str]]:
     """What makes a schema invalid: the path to it and a sentence's end, as in `must be text, not 5`."""
     validator = _validator_class()
-    return _faults(validator(validator.META_SCHEMA), fragment)
+    return _faults(validator(validator.META_SCHEMA, format_checker=validator.FORMAT_CHECKER), fragment)
 
 
 def value_faults(fragment: dict[str, Any], value: Any) -> Iterator[tuple[Path, str]]:
@@ -50,8 +51,20 @@ def value_faults(fragment: dict[str, Any], value: Any) -> Iterator[tuple[Path, s
     return _faults(validator(fragment, format_checker=validator.FORMAT_CHECKER), value)
 
 
+def formats() -> frozenset[str]:
+    """The values of `format` that are checked."""
+    return frozenset(_validator_class().FORMAT_CHECKER.checkers)
+
+
 def _faults(validator: Any, value: Any) -> Iterator[tuple[Path, str]]:
-    for error in sorted(validator.iter_errors(value), key=lambda error: [str(step) for step in error.absolute_path]):
+    errors: list[Any] = []
+    try:
+        within(TIME_LIMIT, lambda: errors.extend(validator.iter_errors(value)))
+    except TooSlow:
+        yield (), "takes too long to check: its `pattern` tries too many ways"
+    except (OverflowError, RecursionError):  # a long integer against `multipleOf: 0.5`, lists deep within lists
+        yield (), "is too large or too deep to be checked"
+    for error in sorted(errors, key=lambda error: [str(step) for step in error.absolute_path]):
         yield tuple(error.absolute_path), _spoken(error)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from pipectl.errors import PipelineError, Problem
 from pipectl.spec import check_graph, check_tasks, constants, first_mistakes, messages, param_declarations, schema
 from pipectl.spec.check_templates import TemplateCheck
-from pipectl.spec.compose import decode, parse
+from pipectl.spec.compose import MAX_BYTES, decode, parse
 from pipectl.spec.declaration import Declaration, merge
 from pipectl.spec.include import included, near_file
 from pipectl.spec.normalise import document, stem_name
@@ -63,7 +63,8 @@ def _without_collector() -> Iterator[None]:
 
 def _read(path: str, shown: str) -> Source:
     try:
-        raw = Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)  # a device may never end
     except FileNotFoundError:
         raise PipelineError([Problem(shown, 0, 0, "no such file", near_file(Path(path), Path(shown)))]) from None
     except (OSError, ValueError) as error:
@@ -94,8 +95,8 @@ def _load(main: Source, folder: str, name: str) -> Loaded:
     graph, of_graph = check_graph.graph(declaration)
     problems += [*wrong, *of_graph, *_semantic_problems(declaration), *TemplateCheck(declaration, graph).problems()]
     ordered = _in_order(problems, declaration.sources)
-    if errors := [problem for problem in ordered if not problem.warning]:
-        raise PipelineError(errors)
+    if not all(problem.warning for problem in ordered):
+        raise PipelineError(ordered)
     files = tuple((source.path, source.digest) for source in declaration.sources if source.path)
     return Loaded(document(declaration, graph, name), files, tuple(ordered))
 
@@ -117,10 +118,7 @@ def _schema_problems(source: Source, *, is_included: bool) -> list[Problem]:
 def _semantic_problems(declaration: Declaration) -> Iterator[Problem]:
     yield from check_graph.same_but_for_case(declaration)
     yield from param_declarations.declaration_problems(declaration.params)
-    yield from check_tasks.env_problems(declaration.env.items())
-    if "env" in declaration.defaults:
-        yield from check_tasks.env_problems(declaration.defaults["env"].items())
-    yield from check_tasks.lost_zeros(declaration)
+    yield from check_tasks.common_problems(declaration)
     yield from constants.order(declaration)
     for task in declaration.tasks.values():
         yield from check_tasks.task_problems(task)

@@ -93,11 +93,17 @@ def _type_hint(fault: Fault, kinds: list[str]) -> str:
     if "string" in kinds and isinstance(value, int | float):
         text = str(value).lower() if isinstance(value, bool) else as_text(value)
         return f'put it in quotes: `"{text}"`'
-    if fault.schema.get("title") == "Environment" and isinstance(value, list):
-        return 'write a mapping: `env: {NAME: "value"}`'
     if not fault.path:
         return _FIRST_PIPELINE
-    return ""
+    return _hint_for_list(fault) if isinstance(value, list) else ""
+
+
+def _hint_for_list(fault: Fault) -> str:
+    if fault.schema.get("title") == "Environment":
+        return 'write a mapping: `env: {NAME: "value"}`'
+    if fault.schema.get("title") == "Task":
+        return f"write `{fault.path[-1]}: {{shell: […]}}`"
+    return f"write a mapping: `{fault.path[-1]}: {{NAME: value}}`" if fault.path in (("params",), ("vars",)) else ""
 
 
 def _hint_for_text(fault: Fault) -> str:
@@ -108,6 +114,10 @@ def _hint_for_text(fault: Fault) -> str:
         return f"write `{fault.path[-1]}: {{env: {fault.path[-1]}}}`"
     if title == "Command":
         return "write a list: `[program, argument]`"
+    if title == "Secrets":
+        return f"write a list: `secrets: [{fault.value}]`"
+    if fault.path[:1] == ("tasks",) and len(fault.path) == 2:
+        return f"write `- {fault.value}: {{shell: …}}`"
     if not fault.path:
         return _FIRST_PIPELINE
     return ""

@@ -6,7 +6,7 @@ The document is what is stored with a run, and all that `build` needs.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ _BODIES = {"shell": shell_body, "python": python_body}
 _DURATIONS = ("timeout", "grace")
 _PLAIN = ("trigger", "when", "stop_signal", "cwd", "allow_failure", "priority", "description")
 _RETRY_DURATIONS = ("delay", "max_delay", "max_elapsed")
-_TOP = ("description", "owner", "max_parallel", "fail_fast", "durability", "env_file")
+_TOP = ("description", "owner", "max_parallel", "fail_fast", "durability")
 _NO_SCRIPT_OPTIONS = frozenset({"interpreter"})
 
 
@@ -42,7 +42,10 @@ def document(declaration: Declaration, graph: Graph, name: str) -> dict[str, Any
     }
     if "timeout" in top:
         made["timeout"] = parse_duration(top["timeout"])
-    defaults = {key: part.value for key, part in declaration.defaults.items()}
+    if env_file := declaration.top.get("env_file"):
+        line, column = env_file.source.place(env_file.path)
+        made["env_file"] = {"path": env_file.value, "line": line, "column": column}
+    defaults = {key: _together(parts) for key, parts in declaration.defaults.items()}
     made["tasks"] = {key: _task(part, defaults, graph.needs[key]) for key, part in declaration.tasks.items()}
     return made
 
@@ -83,9 +86,33 @@ def _task(part: Part, defaults: Mapping[str, Any], needs: tuple[str, ...]) -> di
     if "retries" in written:
         made["retries"] = _retries(written["retries"])
     if "env" in written:
-        made["env"] = environment({**defaults.get("env", {}), **part.value.get("env", {})})
+        made["env"] = environment(_in_order(defaults.get("env", {}), part.value.get("env", {})))
     made |= {key: _listed(written[key]) for key in ("expect", "tags") if key in written}
     return made
+
+
+def _together(parts: Sequence[Part]) -> Any:
+    if len(parts) == 1:
+        return parts[0].value
+    return {key: value for part in parts for key, value in part.value.items()}
+
+
+def _in_order(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Both together, each in its order; a key of both has its own value, after the own ones above it.
+
+    So an entry sees those that stand above it, be they default or own.
+    """
+    made: dict[str, Any] = {}
+    waiting = iter(own)
+    for name, value in defaults.items():
+        if name not in own:
+            made[name] = value
+        elif name not in made:
+            for above in waiting:
+                made[above] = own[above]
+                if above == name:
+                    break
+    return {**made, **own}
 
 
 def _body(kind: str, value: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,8 +8,10 @@ from typing import Any
 
 from pipectl.errors import Problem
 from pipectl.labels import param_variable
+from pipectl.spec.check_pasted import expression_in
 from pipectl.spec.params import ANNOTATIONS, is_plain, plain_faults, types_of
-from pipectl.spec.scalars import WrittenFloat
+from pipectl.spec.scalars import WrittenFloat, as_text, resolve
+from pipectl.spec.schema import kind_of
 from pipectl.spec.source import Part
 from pipectl.spec.words import did_you_mean
 
@@ -45,21 +47,31 @@ def declaration_problems(params: Mapping[str, Part]) -> Iterator[Problem]:
     """What is wrong with the declarations: fragments, defaults that do not fit them, names that collide."""
     variables: dict[str, str] = {}
     for name, part in params.items():
+        yield from _expressions(part.get("default") if isinstance(part.value, dict) else part)
         other = variables.setdefault(param_variable(name), name)
         if other != name and other.casefold() != name.casefold():
             message = f"parameters `{other}` and `{name}` would both be `{param_variable(name)}`"
             yield part.problem(message, "rename one of them", key=True)
         if isinstance(part.value, dict):
             yield from _fragment_problems(name, part)
-        elif zero := lost_zero(part.value):
-            yield part.problem(f"`{name}`: {zero}", f'as text it is `"{part.value.text}"`', warning=True)
+        else:
+            yield from lost_zeros(name, part)
 
 
-def lost_zero(value: Any) -> str:
-    """What to say of a number whose last zero means something to a reader (`3.10`), else nothing."""
-    if isinstance(value, WrittenFloat) and re.fullmatch(r"[1-9][0-9]*\.[0-9]+0", value.text):
-        return f"`{value.text}` is the number {float(value)!r}"
-    return ""
+def lost_zeros(name: str, part: Part) -> Iterator[Problem]:
+    """Warnings for numbers whose last zero probably means something to a reader (`3.10`)."""
+    for scalar in part.scalars():
+        value = scalar.value
+        if isinstance(value, WrittenFloat) and re.fullmatch(r"[1-9][0-9]*\.[0-9]+0", value.text):
+            message = f"`{name}`: `{value.text}` is the number {float(value)!r}"
+            yield scalar.problem(message, f'as text it is `"{value.text}"`', warning=True)
+
+
+def _expressions(default: Part | None) -> Iterator[Problem]:
+    for text in default.texts() if default else ():
+        if found := expression_in(text.value):
+            message = f"a default is constant, and `{found}` is not computed in it"
+            yield text.problem(message, "write it in `vars`", offset=text.value.find("{{"))
 
 
 def _fragment_problems(name: str, part: Part) -> Iterator[Problem]:
@@ -77,6 +89,10 @@ def _fragment_problems(name: str, part: Part) -> Iterator[Problem]:
     broken = list(json_schema.schema_faults(declared))
     for path, fault in broken:
         yield _schema_problem(name, part, path, fault)
+    for key, inner in _keywords(part):
+        if key == "format" and isinstance(inner.value, str) and inner.value not in json_schema.formats():
+            hint = did_you_mean(inner.value, json_schema.formats()) or "leave it out, or write a `pattern`"
+            yield inner.problem(f"unknown format `{inner.value}`", hint)
     if "default" in declared and not broken:
         for found in json_schema.value_faults(declared, declared["default"]):
             yield _default_problem(name, part, found)
@@ -91,9 +107,17 @@ def _keyword_problems(part: Part) -> Iterator[Problem]:
         ):
             yield value.problem(f"`{wrong[0]}` is not a JSON Schema type", _type_hint(wrong[0]))
         elif key not in _KEYWORDS:
-            yield value.problem(f"unknown key `{key}`", _TRIED.get(key) or did_you_mean(key, _KEYWORDS), key=True)
-    for inner in _inner_references(part):
-        yield inner.problem("`$ref` is not supported in a parameter", "write the schema itself", key=True)
+            yield value.problem(f"unknown key `{key}`", _keyword_hint(key, part), key=True)
+    for key, inner in _keywords(part):
+        if key in ("$ref", "$dynamicRef", "$id", "$schema") and len(inner.path) > 3:
+            yield inner.problem(f"`{key}` is not supported in a parameter", "write the schema itself", key=True)
+
+
+def _keyword_hint(key: str, part: Part) -> str:
+    known = part.value.keys() & (_KEYWORDS | _TRIED.keys())
+    if known or did_you_mean(key, ("type", "default")):
+        return _TRIED.get(key) or did_you_mean(key, _KEYWORDS)
+    return f"a mapping is a JSON Schema: write `{part.path[-1]}: {{default: {{{key}: …}}}}`"
 
 
 def _type_hint(wrong: Any) -> str:
@@ -104,13 +128,13 @@ def _type_hint(wrong: Any) -> str:
     return "types are " + ", ".join(f"`{name}`" for name in sorted(_TYPES))
 
 
-def _inner_references(part: Part) -> Iterator[Part]:
+def _keywords(part: Part) -> Iterator[tuple[str, Part]]:
+    """The keys of a schema and of the schemas in it, with their values."""
     for key, value in part.items():
-        if key in ("$ref", "$dynamicRef", "$id", "$schema") and len(part.path) > 2:
-            yield value
-        elif key not in ("default", "enum", "const", "examples"):
+        yield key, value
+        if key not in ("default", "enum", "const", "examples"):
             for entry in value.entries():
-                yield from _inner_references(entry)
+                yield from _keywords(entry)
 
 
 def _schema_problem(name: str, part: Part, path: tuple[str | int, ...], fault: str) -> Problem:
@@ -123,10 +147,10 @@ def _default_problem(name: str, part: Part, found: tuple[tuple[str | int, ...], 
     path, fault = found
     default = part["default"]
     kinds = types_of(part.value.get("type"))
-    text = getattr(default.value, "text", None) or (str(default.value) if not isinstance(default.value, str) else "")
-    hint = (
-        f'put it in quotes: `"{text}"`'
-        if "string" in kinds and text and not isinstance(default.value, dict | list)
-        else ""
-    )
+    text = as_text(default.value)
+    hint = ""
+    if isinstance(default.value, str) and kind_of(resolve(text)) in {*kinds} - {"string"}:
+        hint = f"write `{text}`, without quotes"
+    elif isinstance(default.value, int | float) and "string" in kinds:
+        hint = f'put it in quotes: `"{str(text).lower()}"`'
     return part.source.problem(part.source.place((*default.path, *path)), f"the default of `{name}` {fault}", hint)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipectl.errors import UsageError
 from pipectl.model import Pipeline
+from pipectl.plain_json import NotJson, check_characters, parse_json
 from pipectl.spec.schema import kind_of
 from pipectl.spec.words import did_you_mean
 
@@ -66,7 +68,7 @@ def resolve(pipeline: Pipeline, given: Mapping[str, str], from_file: Mapping[str
         elif "default" in declared:
             values[name], wrong = declared["default"], []
         else:
-            faults.append((f"parameter `{name}` is required", f"add `-p {name}={_example(declared)}`"))
+            faults.append((f"parameter `{name}` is required", f"add `-p {name}={_example(declared) or 'VALUE'}`"))
             continue
         faults += [(f"parameter `{name}` {fault}", _value_hint(name, declared)) for fault in wrong]
     if faults:
@@ -83,24 +85,27 @@ def _unknown(name: str, pipeline: Pipeline) -> tuple[str, str]:
 
 
 def _from_text(declared: Mapping[str, Any], text: str) -> tuple[Any, list[str]]:
+    """The value that a text stands for, and what is wrong with it."""
     kinds = types_of(declared.get("type"))
     wrong: list[str] = []
+    try:
+        check_characters(text)
+    except ValueError:
+        return text, ["is not UTF-8"]
     if not kinds or "string" in kinds:
         wrong = list(_value_faults(declared, text))
         if not wrong:
             return text, []
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
+        value = parse_json(text)
+    except NotJson:
         return text, wrong or list(_value_faults(declared, text)) or ["is not JSON"]
+    except ValueError as error:
+        return text, wrong or [f"cannot be read: {error}"]
     if isinstance(value, float) and value.is_integer() and "integer" in kinds:
         value = int(value)
     unfit = list(_value_faults(declared, value))
     return value, wrong if unfit and wrong else unfit
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _value_faults(declared: Mapping[str, Any], value: Any) -> Iterator[str]:
@@ -115,33 +120,36 @@ def _value_faults(declared: Mapping[str, Any], value: Any) -> Iterator[str]:
 
 def _value_hint(name: str, declared: Mapping[str, Any]) -> str:
     kinds = types_of(declared.get("type"))
-    if "string" in kinds or not kinds:
-        return f"e.g. `-p {name}={_example(declared)}`" if declared.get("format") in _EXAMPLES else ""
-    return f"e.g. `-p {name}={_example(declared)}`"
+    if ("string" in kinds or not kinds) and declared.get("format") not in _EXAMPLES:
+        return ""
+    example = _example(declared)
+    return f"e.g. `-p {name}={example}`" if example else ""
 
 
-_EXAMPLES = {
-    "date": "2026-01-31",
-    "date-time": "2026-01-31T06:00:00Z",
-    "time": "06:00:00Z",
-    "duration": "PT1H",
-    "uri": "https://example.org/",
-    "email": "name@example.org",
-    "integer": "5",
-    "number": "0.5",
-    "boolean": "true",
-    "array": '\'["a", "b"]\'',
-    "object": "'{\"a\": 1}'",
+_EXAMPLES: dict[str, tuple[Any, ...]] = {
+    "date": ("2026-01-31",),
+    "date-time": ("2026-01-31T06:00:00Z",),
+    "time": ("06:00:00Z",),
+    "duration": ("PT1H",),
+    "uri": ("https://example.org/",),
+    "email": ("name@example.org",),
+    "integer": (5, 1, 0),
+    "number": (0.5, 5),
+    "boolean": (True, False),
+    "array": (["a", "b"], [1, 2], []),
+    "object": ({"a": 1}, {}),
 }
 
 
 def _example(declared: Mapping[str, Any]) -> str:
-    for source in (declared.get("examples"), declared.get("enum")):
-        if isinstance(source, list) and source and isinstance(source[0], str | int | float):
-            return str(source[0])
-    kinds = types_of(declared.get("type"))
-    if declared.get("format") in _EXAMPLES:
-        return _EXAMPLES[declared["format"]]
-    if kinds == ["integer"] and isinstance(declared.get("minimum"), int):
-        return str(declared["minimum"])
-    return _EXAMPLES.get(str(kinds[0]) if kinds else "", "VALUE")
+    """A value that fits, as it is typed in a shell; empty where none comes to mind."""
+    listed = [declared[key] for key in ("examples", "enum") if isinstance(declared.get(key), list)]
+    candidates = [value for values in listed for value in values]
+    candidates += [declared[key] for key in ("minimum", "maximum") if key in declared]
+    for kind in (declared.get("format"), *types_of(declared.get("type"))):
+        candidates += _EXAMPLES.get(str(kind), ())
+    for value in candidates:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        if not _from_text(declared, text)[1]:
+            return shlex.quote(text)
+    return ""

@@ -1,7 +1,7 @@
 """What an unquoted YAML scalar means: the YAML 1.2 core schema, so that `no`, `on`, `12:30` and dates stay text.
 
-Two departures keep what was typed: a number with a leading zero (`0755`) is text, and so is what JSON cannot hold
-(`.inf`, `1e999`).
+Departures keep what was typed: a number with a leading zero (`0755`) is text, and so are numbers that JSON cannot hold
+(`.inf`, `1e999`) or that are of a thousand digits.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _CONSTANTS: dict[str, Any] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,999})|0o[0-7]+|0x[0-9a-fA-F]+")
+_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,999})|0o[0-7]{1,999}|0x[0-9a-fA-F]{1,800}")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 
 

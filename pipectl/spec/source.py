@@ -116,16 +116,20 @@ class Part:
         else:
             yield self
 
-    def texts(self) -> Iterator[Part]:
-        """Every text in this value, through lists and mappings."""
-        if isinstance(self.value, str):
-            yield self
-        elif isinstance(self.value, dict):
+    def scalars(self) -> Iterator[Part]:
+        """Every text, number, boolean and null in this value, through lists and mappings."""
+        if isinstance(self.value, dict):
             for key in self.value:
-                yield from self[key].texts()
+                yield from self[key].scalars()
         elif isinstance(self.value, list):
             for index in range(len(self.value)):
-                yield from self[index].texts()
+                yield from self[index].scalars()
+        else:
+            yield self
+
+    def texts(self) -> Iterator[Part]:
+        """Every text in this value, through lists and mappings."""
+        return (part for part in self.scalars() if isinstance(part.value, str))
 
     def problem(
         self, message: str, hint: str = "", *, key: bool = False, offset: int | None = None, warning: bool = False

@@ -9,7 +9,11 @@ from pipectl.errors import Problem
 from pipectl.spec.source import Place, Source
 
 _BRACES = re.compile(r"(?:[:\-,\[]\s+|\[)(\{\{)")
-_EXPRESSION = re.compile(r"\{\{.*?\}\}[^\s,\]}]*")
+_LONGEST_SHOWN = 200
+_TO_BRACKET = re.compile(r"(?:\{\{.*?\}\}|[^,\]}#])+")
+_TO_COMMENT = re.compile(r".+?(?=\s+#|$)")
+_BEFORE_A_BLOCK_VALUE = re.compile(r"\s*(?:- +)*(?:- +|[\w.-]+: +)")
+_CONDITION = re.compile(r"\b(?:when|expect|allow_failure): +$")
 _BRACKETS = {"flow sequence": ("[", "]"), "flow mapping": ("{", "}")}
 _QUOTE = "put the whole value in quotes, or write it below as a block after `|`"
 
@@ -74,8 +78,12 @@ def explain(source: Source, error: Any) -> Problem:
 
 def unquoted_braces(source: Source, place: Place) -> tuple[str, str]:
     """Message and hint for an expression without quotes, which YAML takes for a mapping."""
-    written = _EXPRESSION.match(source.line(place[0]), place[1] - 1)
-    text = written[0].replace('"', "'") if written else "{{ … }}"
+    line, start = source.line(place[0]), place[1] - 1
+    to_end = _TO_COMMENT if _BEFORE_A_BLOCK_VALUE.fullmatch(line, 0, start) else _TO_BRACKET
+    written = to_end.match(line, start, start + _LONGEST_SHOWN)
+    text = written[0].strip().replace('"', "'") if written else "{{ … }}"
+    if _CONDITION.search(line, 0, start):
+        text = re.sub(r"\{\{\s*(.*?)\s*\}\}", r"\1", text)
     return "a value that begins with `{{` must be quoted: YAML takes it for a mapping", f'write `"{text}"`'
 
 

@@ -57,23 +57,22 @@ def secret_values(pipeline: Pipeline, environ: Mapping[str, str]) -> dict[str, s
 def env_file_values(pipeline: Pipeline, environ: Mapping[str, str]) -> dict[str, str]:
     """The variables of `env_file`, none where there is no such file and it is optional. Raises PipelineError.
 
-    Values are as written: `$` stands for itself.
+    See `env_file.variables`.
     """
     if pipeline.env_file is None:
         return {}
     path = _path(pipeline.folder, pipeline.env_file.removesuffix("?"), environ)
     if not path.exists() and pipeline.env_file.endswith("?"):
         return {}
-    from dotenv import dotenv_values  # most pipelines have no env_file
-
     try:
-        with path.open(encoding="utf-8-sig") as stream:
-            values = dotenv_values(stream=stream, interpolate=False)
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         hint = f"write `{pipeline.env_file}?` where it may be missing" if isinstance(error, FileNotFoundError) else ""
         message = f"env_file `{pipeline.env_file}`: {_reason(error)}"
-        raise PipelineError([Problem(_shown(pipeline.file), 0, 0, message, hint)]) from None
-    return {key: value for key, value in values.items() if value is not None}
+        raise PipelineError([Problem(_shown(pipeline.file), *_place(pipeline.env_file), message, hint)]) from None
+    from pipectl.spec import env_file  # dotenv takes a while to import, and most pipelines have no env_file
+
+    return env_file.variables(text, _shown(str(path)))
 
 
 def _secret(secret: Secret, folder: str, variables: Mapping[str, str]) -> tuple[str, list[Problem]]:
@@ -155,6 +154,10 @@ def _missing_interpreter(task: Task, folder: str, environ: Mapping[str, str]) ->
 def _path(folder: str, name: str, environ: Mapping[str, str]) -> Path:
     home = environ.get("HOME")
     return Path(folder, home + name[1:] if home and name.startswith("~/") else name)
+
+
+def _place(text: str) -> tuple[int, int]:
+    return getattr(text, "line", 0), getattr(text, "column", 0)
 
 
 def _exists(look: Callable[[], bool]) -> bool:

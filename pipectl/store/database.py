@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 
-from pipectl.errors import StateError
+from pipectl.errors import StateError, UsageError
 from pipectl.model import Durability
 from pipectl.store import folder as state_folder
 from pipectl.store.locks import WriterMutex
@@ -66,7 +66,8 @@ class Database:
         path = folder / "state.db"
         with _explained(path):
             state_folder.check_private(folder)
-            _inspect(path)
+            if _inspect(path):
+                raise UsageError(f"there are no runs yet in `{folder}`", "run a pipeline first: `pipectl run FILE`")
             return cls(folder, _connect(path, "ro"), None)
 
     def set_durability(self, durability: Durability) -> None:
@@ -122,7 +123,8 @@ class Database:
         if self._mutex is None:
             self._connection.close()
             return
-        with self._mutex.held(), suppress(sqlite3.Error):
+        with self._mutex.held(), suppress(sqlite3.Error, OSError):
+            self._checkpoint()
             self._connection.close()
         self._mutex.close()
 

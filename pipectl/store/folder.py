@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from pipectl.errors import StateError, UsageError
@@ -31,12 +32,12 @@ def nearest(option: str | None) -> Path:
     given = option or os.environ.get("PIPECTL_STATE")
     if given:
         folder = Path(os.path.abspath(given))  # noqa: PTH100
-        if not (folder / "state.db").exists():
+        if not has_state(folder):
             raise UsageError(f"there is no state in `{given}`", "run a pipeline first: `pipectl run FILE`")
         return folder
     here = Path.cwd()
     for above in (here, *here.parents):
-        if (above / NAME / "state.db").exists():
+        if has_state(above / NAME):
             return above / NAME
     raise UsageError(
         f"there is no `{NAME}` folder here or above",
@@ -48,12 +49,31 @@ def prepare(folder: Path) -> None:
     """Makes the folder, private to its owner, with what belongs in it. Raises StateError where that cannot be."""
     refuse_remote(folder)
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700, parents=True)
+            _ignore(folder)
         for name in ("locks", "logs", "runs", "tmp"):
             (folder / name).mkdir(mode=0o700, exist_ok=True)
-        ignore = folder / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        raise unusable(folder, error) from error
+
+
+def _ignore(folder: Path) -> None:
+    """Keeps git away from a folder that was just made, whose entry is on disk when this returns."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    with os.fdopen(os.open(folder / ".gitignore", flags, 0o600), "w") as file:
+        file.write("*\n")
+    descriptor = os.open(folder.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def has_state(folder: Path) -> bool:
+    """Whether there is a state in the folder. Raises StateError where one may not look."""
+    try:
+        return (folder / "state.db").exists()
     except OSError as error:
         raise unusable(folder, error) from error
 

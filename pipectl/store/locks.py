@@ -49,6 +49,11 @@ class RunLock:
         # The parent is the guard, which hears signals; what a person reads here is whom to send one.
         os.pwrite(self._fd, f"process {os.getppid()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode(), 0)
 
+    def discard(self) -> None:
+        """Gives the lock up and removes its file: only for a run that never was."""
+        self._path.unlink(missing_ok=True)
+        self.release()
+
     def release(self) -> None:
         """Gives the lock up; does nothing where it is not held."""
         if self._fd >= 0:

@@ -26,7 +26,9 @@ CREATE TABLE runs (
     logical_time TEXT NOT NULL,
     state        TEXT NOT NULL CHECK (state IN ('running', 'success', 'failed', 'cancelled')),
     started      REAL NOT NULL,
-    ended        REAL
+    ended        REAL,
+    taken        REAL NOT NULL,        -- when its newest runner took it up
+    seconds      REAL NOT NULL         -- how long runners that ended it worked at it, all together
 );
 CREATE INDEX runs_by_pipeline ON runs (pipeline, number);
 

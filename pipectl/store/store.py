@@ -25,7 +25,10 @@ from pipectl.store.locks import RunLock, is_held
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run as the state knows it. Times are seconds since the epoch; `number` counts the runs of this state."""
+    """A run as the state knows it. Times are seconds since the epoch; `number` counts the runs of this state.
+
+    `taken` is when its newest runner took it up, `seconds` how long those that ended it worked at it.
+    """
 
     number: int
     id: str
@@ -39,6 +42,8 @@ class Run:
     state: RunState
     started: float
     ended: float | None
+    taken: float
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,15 @@ class NewRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A run whose lock this process holds; requests up to number `heard` were to earlier runners."""
+
+    run: Run
+    lock: RunLock
+    heard: int
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """The log of one attempt: whole in `text` where `file` is None, else in that file with its end in `text`."""
 
@@ -67,7 +81,13 @@ class Log:
     text: bytes
 
 
-_COLUMNS = "number, id, pipeline, definition, params, vars, options, cause, logical_time, state, started, ended"
+PATIENCE = 2.0
+"""Seconds to wait for a run's lock: a runner whose guard died needs a moment to end its processes."""
+
+_COLUMNS = (
+    "number, id, pipeline, definition, params, vars, options, cause, logical_time, state,"
+    " started, ended, taken, seconds"
+)
 
 
 def new_run_id() -> str:
@@ -127,30 +147,43 @@ class Store:
             raise unusable(folder, error) from error
         return folder
 
-    def create(self, new: NewRun, now: float) -> tuple[Run, RunLock]:
+    def create(self, new: NewRun, now: float) -> Held:
         """Makes a run and holds its lock.
 
         Raises UsageError where the pipeline's name belongs to another file that is still there.
         """
-        lock = self.lock(new.id)
+        lock = self._lock(new.id)
         lock.acquire()
+        try:
+            self._insert(new, now)
+        except BaseException:
+            lock.discard()
+            raise
+        return Held(self.run(new.id), lock, 0)
+
+    def _insert(self, new: NewRun, now: float) -> None:
         with self._database.transaction() as connection:
             _claim_name(connection.execute, new.pipeline, new.file)
             key = definitions.save(connection, new.definition)
             values = (
                 *(new.id, new.pipeline, key, _dump(new.params), _dump(new.vars), _dump(new.options)),
-                *(new.cause, new.logical_time.isoformat(), RunState.RUNNING, now),
+                *(new.cause, new.logical_time.isoformat(), RunState.RUNNING, now, now),
             )
             number = connection.execute(
-                f"INSERT INTO runs ({_COLUMNS}) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+                f"INSERT INTO runs ({_COLUMNS}) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, 0)",
                 values,
             ).lastrowid
             assert number is not None
             _insert_events(connection.executemany, number, 0, [RunStarted(now)])
-        return self.run(new.id), lock
 
-    def lock(self, run_id: str) -> RunLock:
-        """The lock of a run, not yet held."""
+    def take(self, run: Run, patience: float = 0.0) -> Held:
+        """Holds the lock of a run, as it then is, waiting up to `patience` seconds. Raises AlreadyRunning."""
+        lock = self._lock(run.id)
+        lock.acquire(patience)
+        heard = self._one("SELECT coalesce(max(number), 0) FROM requests WHERE run = ?", run.number)[0]
+        return Held(self.run(run.id), lock, heard)
+
+    def _lock(self, run_id: str) -> RunLock:
         return RunLock(self._lock_path(run_id), run_id)
 
     def run(self, run_id: str) -> Run:
@@ -290,18 +323,23 @@ def _insert_events(executemany: Any, run: int, after: int, events: Sequence[Even
 
 
 def _follow(execute: Any, run: int, event: Event) -> None:
-    """Keeps `runs.state` in step with the events."""
+    """Keeps `runs.state` in step with the events, and the outputs: what is opened again has none."""
     if isinstance(event, RunFinished):
-        execute("UPDATE runs SET state = ?, ended = ? WHERE number = ?", (event.state, event.at, run))
+        execute(
+            "UPDATE runs SET state = ?, ended = ?, seconds = seconds + ? - taken WHERE number = ?",
+            (event.state, event.at, event.at, run),
+        )
     elif isinstance(event, RunResumed):
-        execute("UPDATE runs SET state = 'running', ended = NULL WHERE number = ?", (run,))
+        execute("UPDATE runs SET state = 'running', ended = NULL, taken = ? WHERE number = ?", (event.at, run))
+        for instance in event.reopened:
+            execute("DELETE FROM outputs WHERE run = ? AND instance = ?", (run, instance))
 
 
 def _run(row: Sequence[Any]) -> Run:
-    number, run_id, pipeline, definition, params, variables, options, cause, logical_time, state, started, ended = row
+    number, run_id, pipeline, definition, params, variables, options, cause, logical_time, state, *times = row
     return Run(
         *(number, run_id, pipeline, definition, json.loads(params), json.loads(variables), json.loads(options)),
-        *(cause, datetime.fromisoformat(logical_time), RunState(state), started, ended),
+        *(cause, datetime.fromisoformat(logical_time), RunState(state), *times),
     )
 
 

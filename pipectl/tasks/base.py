@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from pipectl.model import OUTPUT_LIMIT, Call, Command, Outcome, Task
+from pipectl.plain_json import parse_json
 
 
 class TaskFailed(Exception):
@@ -54,8 +54,19 @@ def raised(outcome: Outcome) -> TaskFailed | None:
     """The exception that ended a worker's call, None where none did."""
     if outcome.result is None:
         return None
-    told = json.loads(outcome.result)
-    return None if told["ok"] else TaskFailed(told["error"], tuple(told.get("types", ())))
+    told = result(outcome)
+    return None if told["ok"] else TaskFailed(str(told["error"]), tuple(map(str, told.get("types", ()))))
+
+
+def result(outcome: Outcome) -> dict[str, Any]:
+    """What a worker told of its call. Raises TaskFailed where the task garbled it."""
+    try:
+        told = json.loads(outcome.result or b"")
+    except (ValueError, RecursionError):
+        told = None
+    if not isinstance(told, dict) or not {"ok", "output" if told.get("ok") else "error"} <= told.keys():
+        raise TaskFailed("the task's result cannot be read: it wrote to its descriptors, or nests data too deeply")
+    return told
 
 
 def check_size(data: bytes, what: str) -> None:
@@ -64,46 +75,29 @@ def check_size(data: bytes, what: str) -> None:
         raise TaskFailed(f"{what} is over 1 MiB, the limit of an output: write a file, and give its path as the output")
 
 
-def parse_json(text: str) -> Any:
-    """Plain JSON. Raises ValueError where the text is none, or holds NaN or an infinite number, which JSON has not."""
-    return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if math.isinf(number):
-        raise ValueError(f"{text} is too large a number")
-    return number
-
-
 def read_output_file(data: bytes | None) -> Any:
     """What a task wrote to `$PIPECTL_OUTPUT`: JSON if it parses, else `key=value` lines; None where it is empty."""
     if data is None or not data.strip():
         return None
     check_size(data, "what the task wrote to $PIPECTL_OUTPUT")
     try:
-        text = data.decode()
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise TaskFailed(f"what the task wrote to $PIPECTL_OUTPUT is not UTF-8 (byte {error.start})") from error
     try:
         return parse_json(text)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         pairs = _pairs(text)
         if pairs is None:
-            reason = str(error) if isinstance(error, ValueError) else "nested too deeply"
             raise TaskFailed(
-                f"what the task wrote to $PIPECTL_OUTPUT is neither JSON ({reason}) nor lines of key=value"
+                f"what the task wrote to $PIPECTL_OUTPUT is neither JSON ({error}) nor lines of key=value"
             ) from error
         return pairs
 
 
 def _pairs(text: str) -> dict[str, str] | None:
     pairs = {}
-    for line in text.splitlines():
+    for line in text.replace("\r\n", "\n").split("\n"):
         if not line.strip():
             continue
         key, equals, value = line.partition("=")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipectl.model import Call, Outcome, Task
-from pipectl.tasks.base import Context, TaskFailed, read_output_file
+from pipectl.tasks.base import Context, TaskFailed, read_output_file, result
 from pipectl.template import to_text
 
 
@@ -35,7 +34,7 @@ def output(task: Task, outcome: Outcome) -> Any:
         raise TaskFailed("the task ended its process before it gave a result (`os._exit`?)")
     if "script" in task.body:
         return read_output_file(outcome.output)
-    return json.loads(outcome.result)["output"]
+    return result(outcome)["output"]
 
 
 def interpreter(body: Mapping[str, Any], context: Context) -> str:

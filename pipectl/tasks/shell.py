@@ -6,12 +6,14 @@ A script is never templated: values reach it through its environment.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from typing import Any
 
 from pipectl.model import Command, Outcome, Task
-from pipectl.tasks.base import Context, TaskFailed, check_size, parse_json, read_output_file
-from pipectl.template import to_text
+from pipectl.plain_json import parse_json
+from pipectl.tasks.base import Context, TaskFailed, check_size, read_output_file
+from pipectl.template import TemplateError, to_text
 
 _OPTIONS = {"bash": "-euo pipefail", "zsh": "-euo pipefail", "ksh": "-euo pipefail", "sh": "-eu", "dash": "-eu"}
 _LONGEST_ARGUMENT = 120_000  # Linux takes no argument over 128 KiB
@@ -33,11 +35,14 @@ def output(task: Task, outcome: Outcome) -> Any:
         return read_output_file(outcome.output)
     printed = outcome.stdout or b""
     check_size(printed, "what the task printed")
-    text = printed.decode(errors="replace")
+    try:
+        text = printed.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TaskFailed(f"what the task printed is not UTF-8 (byte {error.start})") from error
     if form == "json":
         try:
             return parse_json(text)
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise TaskFailed(f"what the task printed is not JSON: {error}") from error
     text = text.rstrip("\n")
     if form == "lines":
@@ -47,22 +52,27 @@ def output(task: Task, outcome: Outcome) -> Any:
 
 def _arguments(elements: list[Any], context: Context) -> tuple[str, ...]:
     arguments: list[str] = []
-    for element in elements:
-        value = context.render(element)
+    for number, element in enumerate(elements):
+        try:
+            value = context.render(element)
+        except TemplateError as error:
+            raise error.within(f"argument {number}") from error
         arguments += [to_text(item) for item in value] if isinstance(value, list) else [to_text(value)]
     if not arguments:
         raise TaskFailed("the list of arguments came out empty")
     return tuple(arguments)
 
 
-def _script(script: str, interpreter: str | list[str] | None, context: Context, *, capture: bool) -> Command:
+def _script(script: str, interpreter: str | None, context: Context, *, capture: bool) -> Command:
     if interpreter is None:
         path = context.env.get("PATH", os.defpath)
-        interpreter = "bash" if shutil.which("bash", path=path) else "sh"
-    words = interpreter.split() if isinstance(interpreter, str) else interpreter
+        interpreter = "bash" if shutil.which("bash", path=path) else "/bin/sh"
+    words = shlex.split(interpreter)
+    if "/" in words[0]:
+        words[0] = os.path.join(context.folder, words[0])  # noqa: PTH118
     options = _OPTIONS.get(os.path.basename(words[0])) if len(words) == 1 else None  # noqa: PTH119
     if options is None:
         return Command(tuple(words), script=script, capture=capture)
-    if len(script) > _LONGEST_ARGUMENT:
+    if len(script.encode()) > _LONGEST_ARGUMENT:
         return Command((*words, *options.split()), script=script, capture=capture)
     return Command((*words, *options.split(), "-c", script), capture=capture)

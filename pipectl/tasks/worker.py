@@ -168,6 +168,7 @@ def _work(payload: dict[str, Any]) -> Any:
     if "code" in payload:
         return _inline(payload)
     sys.argv = [payload["script"], *payload.get("args", ())]
+    sys.path.insert(1, payload["script"].rpartition("/")[0])  # as for a program, but behind the pipeline's folder
     runpy.run_path(payload["script"], run_name="__main__")
     return None
 

@@ -9,7 +9,16 @@ from __future__ import annotations
 from pipectl.template.errors import TemplateError
 from pipectl.template.references import Reference, references
 from pipectl.template.renderer import Renderer
-from pipectl.template.text import has_expression
+from pipectl.template.text import has_expression, is_expression
 from pipectl.template.values import to_json, to_text
 
-__all__ = ["Reference", "Renderer", "TemplateError", "has_expression", "references", "to_json", "to_text"]
+__all__ = [
+    "Reference",
+    "Renderer",
+    "TemplateError",
+    "has_expression",
+    "is_expression",
+    "references",
+    "to_json",
+    "to_text",
+]

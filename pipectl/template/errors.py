@@ -19,6 +19,10 @@ class TemplateError(ValueError):
         self.offset = offset
         self.hint = hint
 
+    def within(self, what: str) -> TemplateError:
+        """The same, with what the text is of."""
+        return TemplateError(f"{what}: {self.message}", self.offset, self.hint)
+
 
 def near(word: str, known: Iterable[str]) -> str:
     """The hint for a misspelt word: the closest of those known, or a few of them, or nothing."""

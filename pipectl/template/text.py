@@ -28,6 +28,12 @@ def has_expression(text: str) -> bool:
     return "{{" in text or "{%" in text
 
 
+def is_expression(text: str) -> bool:
+    """Whether the text is one expression and nothing beside it, whose value keeps its type. Raises as `split` does."""
+    parts = split(text)
+    return len(parts) == 1 and isinstance(parts[0], Expression)
+
+
 def split(text: str) -> list[str | Expression]:
     """The text as plain parts and expressions, in order; no part is empty.
 

@@ -84,7 +84,8 @@ class Lab:
             cause="manual",
             logical_time=MOMENT,
         )
-        self.run, self.lock = self.store.create(new, self.clock.now())
+        self.held = self.store.create(new, self.clock.now())
+        self.run = self.held.run
         self.heard: list[Event] = []
 
     def go(
@@ -107,7 +108,7 @@ class Lab:
         setting = Setting(self.pipeline, names, {}, {}, {}, {"PATH": "/usr/bin:/bin"}, {})
         runner = Runner(
             pipeline=self.pipeline,
-            run=self.run,
+            held=self.held,
             recorded=len(events),
             plan=plan,
             store=FragileStore(self.store, lives),  # type: ignore[arg-type]

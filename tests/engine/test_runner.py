@@ -116,7 +116,15 @@ def test_a_cancel_request_stops_the_run(tmp_path: Path) -> None:
 def test_a_request_from_before_the_resume_is_stale(tmp_path: Path) -> None:
     lab = Lab(tmp_path, [code("a")])
     lab.store.ask(lab.run, "cancel", lab.clock.now())
+    lab.held.lock.release()
+    lab.held = lab.store.take(lab.run)
     assert lab.go(FakeExecutor(clock=lab.clock)) is RunState.SUCCESS
+
+
+def test_a_request_made_while_the_run_is_taken_up_is_heard(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, [code("a"), code("b", "a")])
+    lab.store.ask(lab.run, "cancel", lab.clock.now())
+    assert lab.go(FakeExecutor(clock=lab.clock)) is RunState.CANCELLED
 
 
 def test_what_cannot_be_prepared_fails_its_attempt_and_says_why(tmp_path: Path) -> None:
@@ -225,7 +233,7 @@ def test_a_cause_that_is_no_exit_is_told_in_words(tmp_path: Path) -> None:
     def script(job: Job) -> Outcome:
         if job.instance == "a":
             return Outcome(job.instance, job.attempt, Cause.EXITED, signal=9)
-        return Outcome(job.instance, job.attempt, Cause.TIMEOUT, signal=15)
+        return Outcome(job.instance, job.attempt, Cause.TIMEOUT, signal=15, error="its limit of 1.5s")
 
     lab.go(FakeExecutor(script, clock=lab.clock))
     errors = {name: one.error or "" for name, one in lab.view().instances.items()}

@@ -22,6 +22,7 @@ from pathlib import Path
 from pipectl.executors.guard import GuardDied, stand_guard
 portable = sys.argv[1] == "portable"
 guard = stand_guard(portable=portable)
+guard.arm()
 
 def say(*words): print(*words, flush=True)
 

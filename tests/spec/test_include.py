@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipectl.errors import PipelineError
-from pipectl.model import Pipeline
+from pipectl.model import Pipeline, Retry
 from pipectl.spec.build import build
 from pipectl.spec.load import Loaded, load
 
@@ -59,6 +59,27 @@ tasks: {a: {needs: first, shell: echo}}
         ("first", 2, 60),
         ("a", 2, 60),
     ]
+
+
+def test_defaults_of_a_mapping_are_taken_in_key_by_key(project: Callable[[Files], Loaded]) -> None:
+    base = "defaults: {retries: {max: 1, delay: 1}, env: {A: base, B: base}, shell: {interpreter: sh}}"
+    main = """
+include: base.yaml
+defaults: {retries: {max: 2}, env: {A: main}, shell: {output: text}}
+tasks: {a: {shell: echo}}
+"""
+    task = built(project({"base.yaml": base, "p.yaml": main})).tasks["a"]
+    assert task.env == {"A": "main", "B": "base"}
+    assert task.body == {"script": "echo", "interpreter": "sh", "output": "text"}
+    assert task.retries == Retry(max=2)
+
+
+def test_faults_of_defaults_that_are_put_together_are_told_in_their_files(project: Callable[[Files], Loaded]) -> None:
+    base = "defaults: {env: {PARAM_A: x}}"
+    main = 'include: base.yaml\ndefaults: {env: {B: "{{ nope }}"}}\ntasks: {a: {shell: echo}}'
+    with pytest.raises(PipelineError) as raised:
+        project({"base.yaml": base, "p.yaml": main})
+    assert [problem.place for problem in raised.value.problems] == ["p.yaml:2:25", "base.yaml:1:18"]
 
 
 def test_paths_are_relative_to_the_file_that_includes(project: Callable[[Files], Loaded]) -> None:

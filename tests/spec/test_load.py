@@ -72,6 +72,11 @@ def test_missing_file_is_told_with_the_near_one(tmp_path: Path) -> None:
     assert raised.value.problems[0].hint == f"did you mean `{tmp_path / 'etl.yaml'}`?"
 
 
+def test_device_without_end_is_not_read_to_its_end() -> None:
+    with pytest.raises(PipelineError, match="more than 32 MiB"):
+        load("/dev/zero")
+
+
 def test_folder_in_place_of_a_file_is_told_with_the_file_in_it(tmp_path: Path) -> None:
     (tmp_path / "etl.yaml").write_text("")
     with pytest.raises(PipelineError) as raised:
@@ -210,12 +215,46 @@ def test_defaults_hold_where_a_task_says_nothing() -> None:
     assert "interpreter" not in tasks["d"].body
 
 
+@pytest.mark.parametrize(
+    ("defaults", "own", "expected"),
+    [
+        ('{A: "1", B: "{{ env.A }}"}', '{C: "5", A: "{{ env.C }}"}', ["C", "A", "B"]),
+        ('{STAGE: dev, BUCKET: "b-{{ env.STAGE }}"}', '{STAGE: prod, URL: "{{ env.BUCKET }}"}',
+         ["STAGE", "BUCKET", "URL"]),
+        ("{A: a, B: b}", "{C: c}", ["A", "B", "C"]),
+        ("{A: a, B: b}", "{B: c, A: c}", ["B", "A"]),
+    ],
+)  # fmt: skip
+def test_each_variable_stands_after_the_own_and_the_default_ones_above_it(
+    defaults: str, own: str, expected: list[str]
+) -> None:
+    task = pipeline(f"defaults: {{env: {defaults}}}\ntasks: {{a: {{env: {own}}}}}").tasks["a"]
+    assert list(task.env) == expected
+
+
+def test_place_of_the_env_file_goes_with_the_document() -> None:
+    got = build(json.loads(json.dumps(loaded("tasks: {a: {}}\nenv_file: .env").document)))
+    assert got.env_file == ".env"
+    assert (getattr(got.env_file, "line", 0), getattr(got.env_file, "column", 0)) == (2, 11)
+
+
 def test_secrets_know_their_source_and_place() -> None:
     secrets = pipeline("secrets:\n  A: {file: a.txt}\n  B: {command: [pass, b]}\ntasks: {a: {}}").secrets
     assert (secrets["A"].source, secrets["A"].value, secrets["A"].line, secrets["A"].column) == ("file", "a.txt", 2, 3)
     assert secrets["B"].value == ("pass", "b")
     short = pipeline("secrets: [TOKEN]\ntasks: {a: {}}").secrets["TOKEN"]
     assert (short.source, short.value) == ("env", "TOKEN")
+
+
+def test_number_that_loses_a_zero_in_a_list_is_a_warning() -> None:
+    got = loaded("params: {v: [3.10]}\nvars: {w: {x: [1.20]}}\nenv: {X: [2.30], Y: 2.40}\ntasks: {a: {}}")
+    assert [(p.line, p.column) for p in got.warnings] == [(1, 14), (2, 16), (3, 11)]
+
+
+def test_warnings_are_told_beside_errors() -> None:
+    with pytest.raises(PipelineError) as raised:
+        loaded("vars: {v: 3.10}\ntasks: {a: {needs: b}}")
+    assert [problem.warning for problem in raised.value.problems] == [True, False]
 
 
 def test_number_that_loses_a_zero_is_a_warning() -> None:
@@ -251,6 +290,23 @@ def test_what_the_schema_faulted_makes_no_further_noise() -> None:
         "`needs` must be text or a list, not a number (`5`)",
         "task `b` must be a mapping, not text (`wrong`)",
     ]
+
+
+def test_braces_of_an_f_string_are_left_alone() -> None:
+    assert body("{python: 'output = f\"{{item}} {{ index }}\"'}")["code"] == 'output = f"{{item}} {{ index }}"'
+
+
+def test_with_written_as_a_block_is_one_expression() -> None:
+    got = pipeline("""
+        params: {m: {type: object, default: {x: 1}}}
+        tasks:
+          a:
+            python:
+              code: output = x
+              with: |
+                {{ params.m }}
+    """)
+    assert got.tasks["a"].body["with"] == "{{ params.m }}"
 
 
 def test_go_templates_in_scripts_are_left_alone() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from pipectl.errors import UsageError
 from pipectl.labels import param_variable
 from pipectl.model import Pipeline
+from pipectl.spec import json_schema
 from pipectl.spec.params import fragment, resolve
 
 JSON = st.recursive(
@@ -76,7 +78,13 @@ def test_text_is_read_as_the_type_says(declared: Any, text: str, expected: Any) 
         (1, "true", "parameter `a` must be a whole number, not `true`"),
         (True, "yes", "parameter `a` must be true or false, not `yes`"),
         ([], "a,b", "parameter `a` must be a list, not `a,b`"),
-        (1.5, "NaN", "parameter `a` must be a number, not `NaN`"),
+        (1.5, "NaN", "parameter `a` cannot be read: NaN is not JSON"),
+        (1.5, "1e400", "parameter `a` cannot be read: 1e400 is too large a number"),
+        ([], "[1e999]", "parameter `a` cannot be read: 1e999 is too large a number"),
+        ([], '["\\ud800"]', "parameter `a` cannot be read: it holds half a character ('\\ud800')"),
+        ("x", "\udcff", "parameter `a` is not UTF-8"),
+        ([], '["\udcff"]', "parameter `a` is not UTF-8"),
+        ({"type": "number", "multipleOf": 0.5}, "9" * 1000, "parameter `a` is too large or too deep to be checked"),
         ({"type": "integer", "minimum": 1}, "0", "parameter `a` must be at least 1, not `0`"),
         ({"type": "string", "format": "date"}, "2026-13-01", "parameter `a` must be a valid date, not `2026-13-01`"),
         ({"type": "string", "format": "duration"}, "1h", "parameter `a` must be a valid duration, not `1h`"),
@@ -94,7 +102,42 @@ def test_text_that_does_not_fit_is_told(declared: Any, text: str, message: str) 
 
 
 def test_brackets_without_end_are_told_and_not_a_crash() -> None:
-    assert "must be a list" in fault({"a": []}, {"a": "[" * 100_000}).message
+    assert fault({"a": []}, {"a": "[" * 100_000}).message == "parameter `a` cannot be read: it is nested too deeply"
+
+
+def test_lists_too_deep_to_be_compared_are_told_and_not_a_crash() -> None:
+    text = f"[{'[' * 900}{']' * 900}, {'[' * 900}{']' * 900}]"
+    assert "too deep to be checked" in fault({"a": {"type": "array", "uniqueItems": True}}, {"a": text}).message
+
+
+def test_pattern_that_tries_too_many_ways_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_schema, "TIME_LIMIT", 0.05)
+    error = fault({"a": {"type": "string", "pattern": "^(a+)+$"}}, {"a": "a" * 60 + "!"})
+    assert error.message == "parameter `a` takes too long to check: its `pattern` tries too many ways"
+
+
+@pytest.mark.parametrize(
+    ("declared", "example"),
+    [
+        ({"type": "string"}, "VALUE"),
+        ({"type": "string", "pattern": "^x"}, "VALUE"),
+        ({"type": "string", "examples": ["New York"]}, "'New York'"),
+        ({"enum": ["it's"]}, "'it'\"'\"'s'"),
+        ({"type": "boolean", "enum": [True]}, "true"),
+        ({"type": "integer", "maximum": 4}, "4"),
+        ({"type": "integer", "maximum": 4, "examples": [7, 3]}, "3"),
+        ({"type": "number", "minimum": 10}, "10"),
+        ({"type": "integer", "multipleOf": 7}, "0"),
+        ({"type": "array"}, """'["a", "b"]'"""),
+        ({"type": "array", "items": {"type": "integer"}}, "'[1, 2]'"),
+        ({"type": "object", "required": ["k"]}, "VALUE"),
+        ({"type": ["null", "integer"]}, "5"),
+    ],
+)
+def test_example_for_a_required_parameter_fits_as_it_is_typed(declared: Any, example: str) -> None:
+    assert fault({"a": declared}, {}).hint == f"add `-p a={example}`"
+    if example != "VALUE":
+        resolve(pipeline(a=declared), {"a": shlex.split(example)[0]}, {})
 
 
 def test_all_faults_come_at_once() -> None:

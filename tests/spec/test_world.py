@@ -102,15 +102,34 @@ def test_command_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_missing_env_file_is_told_unless_it_is_optional() -> None:
     (problem,) = problems("env_file: .env\ntasks: {a: {}}")
-    assert problem.message == "env_file `.env`: no such file or directory"
+    assert (problem.place, problem.message) == ("p.yaml:1:11", "env_file `.env`: no such file or directory")
     assert problem.hint == "write `.env?` where it may be missing"
     assert problems("env_file: .env?\ntasks: {a: {}}") == []
 
 
 def test_values_of_the_env_file_are_taken_as_written() -> None:
-    Path(".env").write_text("export A=1\nB='$HOME'\nC=${A}x\n# comment\nD\nE=\n")
+    Path(".env").write_text("export A=1\nB='$HOME'\nC=${A}x\n# comment\n\nE=\nF='two\nlines'")
     got = world.env_file_values(pipeline("env_file: .env?\ntasks: {a: {}}"), {})
-    assert got == {"A": "1", "B": "$HOME", "C": "${A}x", "E": ""}
+    assert got == {"A": "1", "B": "$HOME", "C": "${A}x", "E": "", "F": "two\nlines"}
+
+
+def test_lines_of_the_env_file_that_set_nothing_are_told_in_their_places(caplog: pytest.LogCaptureFixture) -> None:
+    Path("sub").mkdir()
+    Path("sub/.env").write_text("A=1\nthis is garbage\n\n  B: 2\nC\nexport D='x\n")
+    found = problems("env_file: sub/.env\ntasks: {a: {}}")
+    assert [p.place for p in found] == ["sub/.env:2:1", "sub/.env:4:3", "sub/.env:5:1", "sub/.env:6:1"]
+    assert {p.message for p in found} == {"this line is not `NAME=value`"}
+    assert caplog.text == ""
+
+
+def test_variables_of_pipectl_cannot_be_set_in_the_env_file() -> None:
+    Path(".env").write_text("A=1\nITEM=2\nPARAM_X=3\nPIPECTL_TASK=4\n")
+    found = problems("env_file: .env\ntasks: {a: {}}")
+    assert [(p.line, p.message) for p in found] == [
+        (2, "`ITEM` cannot be set: pipectl sets it"),
+        (3, "`PARAM_X` cannot be set: pipectl sets it"),
+        (4, "`PIPECTL_TASK` cannot be set: pipectl sets it"),
+    ]
 
 
 def test_env_file_that_is_not_utf8_is_told() -> None:

@@ -44,9 +44,9 @@ def store(tmp_path: Path):
 
 
 def make(store: Store, name: str = "p") -> Run:
-    run, lock = store.create(new_run(store.folder.parent, name), 1.0)
-    lock.release()
-    return run
+    held = store.create(new_run(store.folder.parent, name), 1.0)
+    held.lock.release()
+    return held.run
 
 
 def test_what_is_recorded_is_read_back_in_order(store: Store) -> None:
@@ -74,11 +74,18 @@ def test_the_state_of_a_run_follows_its_events(store: Store) -> None:
     assert (store.run(run.id).state, store.run(run.id).ended) == (RunState.RUNNING, None)
 
 
+def test_what_is_opened_again_has_no_output_any_more(store: Store) -> None:
+    run = make(store)
+    store.record(run, 1, [AttemptStarted(2.0, "a", 1)], [("a", "1"), ("b", "2")])
+    store.record(run, 2, [RunResumed(3.0, ("a",))])
+    assert store.outputs(run) == {"b": "2"}
+
+
 def test_a_running_run_is_interrupted_where_nobody_holds_its_lock(store: Store) -> None:
-    run, lock = store.create(new_run(store.folder.parent), 1.0)
-    assert store.find(run.id).state is RunState.RUNNING
-    lock.release()
-    assert store.find(run.id).state is RunState.INTERRUPTED
+    held = store.create(new_run(store.folder.parent), 1.0)
+    assert store.find(held.run.id).state is RunState.RUNNING
+    held.lock.release()
+    assert store.find(held.run.id).state is RunState.INTERRUPTED
 
 
 def test_a_run_is_found_by_a_unique_beginning_of_its_id(store: Store) -> None:
@@ -104,11 +111,12 @@ def test_a_name_belongs_to_one_file_for_as_long_as_it_is_there(store: Store, tmp
     for folder in (here, there):
         folder.mkdir()
         (folder / "p.yaml").touch()
-    store.create(new_run(here), 1.0)[1].release()
+    store.create(new_run(here), 1.0).lock.release()
     with pytest.raises(UsageError, match=r"belongs to .*here/p\.yaml"):
         store.create(new_run(there), 2.0)
+    assert len(list((store.folder / "locks").glob("run-*"))) == 1, "a lock of a run that never was"
     (here / "p.yaml").unlink()
-    store.create(new_run(there), 3.0)[1].release()
+    store.create(new_run(there), 3.0).lock.release()
     assert len(list(store.runs())) == 2
 
 
@@ -121,13 +129,11 @@ def test_two_writers_of_one_run_are_kept_apart(store: Store) -> None:
 
 
 def test_a_lock_names_its_holder_and_is_free_when_that_lets_go(store: Store) -> None:
-    run, lock = store.create(new_run(store.folder.parent), 1.0)
-    other = store.lock(run.id)
+    held = store.create(new_run(store.folder.parent), 1.0)
     with pytest.raises(AlreadyRunning, match=f"process {os.getppid()}"):
-        other.acquire()
-    lock.release()
-    other.acquire()
-    other.release()
+        store.take(held.run)
+    held.lock.release()
+    store.take(held.run).lock.release()
 
 
 def test_only_the_owner_can_read_the_state(store: Store) -> None:
@@ -145,9 +151,9 @@ def test_an_unchanged_file_is_found_compiled_and_a_changed_one_is_not(store: Sto
     sources = [(str(path), hashlib.sha256(path.read_bytes()).hexdigest()) for path in (main, included)]
     run = new_run(tmp_path)
     definition = Definition({"checked": True}, sources, "1")
-    store.create(NewRun(**{**{f: getattr(run, f) for f in NewRun.__slots__}, "definition": definition}), 1.0)[
-        1
-    ].release()
+    store.create(
+        NewRun(**{**{f: getattr(run, f) for f in NewRun.__slots__}, "definition": definition}), 1.0
+    ).lock.release()
     found = store.compiled(str(main), "1")
     assert found is not None
     assert found.document == {"checked": True}

@@ -231,16 +231,25 @@ def test_what_waits_for_a_retry_is_queued_when_it_is_due() -> None:
     assert plan.next_ready() is plan.nodes["a"]
 
 
+def test_what_waits_to_start_because_an_upstream_failed_waits_for_it_again_after_a_resume() -> None:
+    plan = Plan(tasks(shell("a"), shell("handler", "a", trigger=TriggerRule.ALL_DONE)))
+    plan.apply(RunStarted(0.0))
+    finish(plan, "a", State.FAILED)
+    plan.apply(RunResumed(1.0, ("a",)))
+    assert order(plan) == ["a", "handler"]
+
+
 def test_a_stop_closes_all_but_what_always_runs() -> None:
     plan = Plan(tasks(shell("a"), shell("b", "a"), shell("clean", "a", "b", trigger=TriggerRule.ALWAYS)))
     plan.apply(RunStarted(0.0))
     plan.apply(AttemptStarted(0.0, "a", 1))
     plan.apply(RunStopping(1.0, "cancel"))
+    assert plan.next_decision() is None, "b would let `clean` start while a still runs"
+    plan.apply(AttemptFinished(1.0, "a", 1, State.CANCELLED))
     decision = plan.next_decision()
     assert decision is not None
     assert (decision.node.name, decision.state, decision.by) == ("b", State.CANCELLED, "stop")
     plan.apply(TaskClosed(1.0, "b", State.CANCELLED, "stop"))
-    plan.apply(AttemptFinished(1.0, "a", 1, State.CANCELLED))
     assert plan.next_ready() is plan.nodes["clean"]
     finish(plan, "clean", State.SUCCESS)
     assert plan.verdict is RunState.CANCELLED
