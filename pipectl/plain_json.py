@@ -14,8 +14,8 @@ class NotJson(ValueError):
 def parse_json(text: str) -> Any:
     """Plain JSON.
 
-    Raises NotJson for other text, and ValueError, saying why, for what only looks like it: NaN, infinite numbers, half characters (lone surrogates), or
-    nesting that is too deep.
+    Raises NotJson for other text, and ValueError, saying why, for what only looks like it: NaN, infinite numbers, half
+    characters (lone surrogates), numbers of more than 1,000 digits, or nesting that is too deep.
     """
     try:
         value = json.loads(text, parse_constant=_refuse, parse_float=_finite, parse_int=_bounded)

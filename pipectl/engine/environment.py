@@ -6,8 +6,8 @@ else may set.
 
 from __future__ import annotations
 
+import hashlib
 import re
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -16,8 +16,6 @@ from pipectl.model import Pipeline, Secret, Task
 from pipectl.template import Reference, TemplateError, has_expression, references, to_text
 
 _OURS = re.compile(r"^(PIPECTL_|PARAM_|ITEM$|ITEM_)")
-_NAMESPACE = uuid.UUID("6f1b1f1e-4a3c-5d55-9f0e-70697065637c")
-
 Render = Callable[[Any, Mapping[str, str]], Any]  # a value, and the environment that its expressions see
 
 
@@ -49,7 +47,7 @@ def attempt_variables(run_id: str, task: Task, instance: str, attempt: int) -> d
         "PIPECTL_TASK": task.name,
         "PIPECTL_INSTANCE": instance,
         "PIPECTL_ATTEMPT": str(attempt),
-        "PIPECTL_IDEMPOTENCY_KEY": str(uuid.uuid5(_NAMESPACE, f"{run_id}/{instance}")),
+        "PIPECTL_IDEMPOTENCY_KEY": hashlib.sha256(f"{run_id}/{instance}".encode()).hexdigest()[:32],
     }
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import shutil
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from pipectl.programs import find_program
 
 _LONGEST_TEXT = 1 << 17
 _DEFAULT_SIGNALS = frozenset(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP}
@@ -108,7 +109,7 @@ def _current_folder() -> str:
 def _find(program: str, env: Mapping[str, str]) -> str:
     if "/" in program:
         return program
-    found = shutil.which(program, path=env.get("PATH", os.defpath))
+    found = find_program(program, env.get("PATH"))
     if found is None:
         raise Unstartable(f"no such program: `{program}`")
     return found

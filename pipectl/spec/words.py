@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 _TOP, _TASK, _DEFAULTS = "pipectl pipeline", "Task", "Defaults of tasks"  # titles of the schema name the levels
@@ -122,7 +121,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The hint that names the nearest known word, empty where none is near."""
     by_fold = {_folded(name): name for name in known}
     folded = _folded(word)
-    near = difflib.get_close_matches(folded, by_fold, n=1, cutoff=0.6)
+    from difflib import get_close_matches
+
+    near = get_close_matches(folded, by_fold, n=1, cutoff=0.6)
     if not near and len(folded) >= 3:
         near = [name for name in by_fold if name.endswith(folded) or folded.endswith(name)][:1]
     return f"did you mean `{by_fold[near[0]]}`?" if near else ""

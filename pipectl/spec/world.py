@@ -6,13 +6,12 @@ Looked at each time a run starts, since none of it is part of the definition.
 from __future__ import annotations
 
 import os
-import shlex
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from pipectl.errors import PipelineError, Problem
 from pipectl.model import Pipeline, Secret, Task
+from pipectl.programs import split_command
 
 _SHORTEST_SECRET = 4
 _COMMAND_SECONDS = 60
@@ -105,6 +104,8 @@ def _from_file(path: Path) -> tuple[str, str]:
 
 
 def _from_command(command: str | tuple[str, ...], folder: str, variables: Mapping[str, str]) -> tuple[str, str]:
+    import subprocess
+
     argv = [command] if isinstance(command, str) else list(command)
     try:
         done = subprocess.run(
@@ -142,7 +143,7 @@ def _task_problems(task: Task, folder: str, environ: Mapping[str, str]) -> Itera
 def _missing_interpreter(task: Task, folder: str, environ: Mapping[str, str]) -> str:
     """The interpreter that a task names by a path where nothing can be executed, else nothing."""
     try:
-        words = shlex.split(str(task.body.get("interpreter", "")))
+        words = split_command(str(task.body.get("interpreter", "")))
     except ValueError:
         return ""
     if not words or "/" not in words[0]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pipectl.model import Call, Outcome, Task
+from pipectl.programs import find_program
 from pipectl.tasks.base import Context, TaskFailed, read_output_file, result
 from pipectl.template import to_text
 
@@ -44,7 +44,7 @@ def interpreter(body: Mapping[str, Any], context: Context) -> str:
     """
     named = body.get("interpreter")
     if named:
-        found = shutil.which(_from_folder(named, context.folder), path=context.env.get("PATH", os.defpath))
+        found = find_program(_from_folder(named, context.folder), context.env.get("PATH"))
         if not found:
             raise TaskFailed(f"there is no interpreter `{named}`")
         return found

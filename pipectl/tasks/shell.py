@@ -6,12 +6,11 @@ A script is never templated: values reach it through its environment.
 from __future__ import annotations
 
 import os
-import shlex
-import shutil
 from typing import Any
 
 from pipectl.model import Command, Outcome, Task
 from pipectl.plain_json import parse_json
+from pipectl.programs import find_program, split_command
 from pipectl.tasks.base import Context, TaskFailed, check_size, read_output_file
 from pipectl.template import TemplateError, to_text
 
@@ -65,9 +64,8 @@ def _arguments(elements: list[Any], context: Context) -> tuple[str, ...]:
 
 def _script(script: str, interpreter: str | None, context: Context, *, capture: bool) -> Command:
     if interpreter is None:
-        path = context.env.get("PATH", os.defpath)
-        interpreter = "bash" if shutil.which("bash", path=path) else "/bin/sh"
-    words = shlex.split(interpreter)
+        interpreter = find_program("bash", context.env.get("PATH")) or "/bin/sh"
+    words = split_command(interpreter)
     if "/" in words[0]:
         words[0] = os.path.join(context.folder, words[0])  # noqa: PTH118
     options = _OPTIONS.get(os.path.basename(words[0])) if len(words) == 1 else None  # noqa: PTH119

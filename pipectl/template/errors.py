@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 
 class TemplateError(ValueError):
@@ -26,6 +25,8 @@ class TemplateError(ValueError):
 
 def near(word: str, known: Iterable[str]) -> str:
     """The hint for a misspelt word: the closest of those known, or a few of them, or nothing."""
+    from difflib import get_close_matches
+
     words = sorted(known)
     close = get_close_matches(word, words, n=1)
     if close:
