@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from pipectl.events import (
     AttemptFinished,
@@ -23,58 +23,9 @@ from pipectl.events import (
     TaskClosed,
     TaskOpened,
 )
-from pipectl.model import ENDED, RunState, State, Task, TriggerRule
-from pipectl.trigger_rules import Upstreams, Verdict, decide
-
-
-@dataclass(slots=True, eq=False)
-class Node:
-    """One instance in the graph, with how many of its upstreams ended in which way."""
-
-    name: str
-    task: Task
-    rank: tuple[int, int, int] = (0, 0, 0)  # what starts first: priority, longest chain below, order in the file
-    upstream: int = 0
-    downstream: list[Node] = field(default_factory=list)
-    state: State = State.PENDING
-    allowed: bool = False
-    closed_by: str | None = None
-    exit_code: int | None = None
-    error: str | None = None
-    decided: bool = False
-    success: int = 0
-    failed: int = 0
-    forgiven: int = 0
-    skipped: int = 0
-    attempts: int = 0
-    tries: int = 0  # attempts that count against `retries`: not those lost, nor those before a resume opened it again
-    first_start: float | None = None
-    retry_at: float = 0.0
-    handle: str | None = None
-
-    @property
-    def always(self) -> bool:
-        """Whether it also runs after the run was stopped."""
-        return self.task.trigger is TriggerRule.ALWAYS
-
-    @property
-    def upstreams(self) -> Upstreams:
-        """How its upstreams stand."""
-        return Upstreams(self.upstream, self.success, self.failed, self.forgiven, self.skipped)
-
-    def reopen(self) -> None:
-        """Forgets how it ended, and what its attempts so far were worth against `retries`."""
-        self.state = State.PENDING
-        self.allowed = False
-        self.closed_by = self.exit_code = self.error = self.first_start = None
-        self.tries = 0
-
-    def standing(self) -> tuple[object, ...]:
-        """All of it that events change: equal standings behave alike from here on."""
-        return (
-            *(self.name, self.state, self.allowed, self.closed_by, self.exit_code, self.error, self.handle),
-            *(self.upstreams, self.attempts, self.tries, self.first_start),
-        )
+from pipectl.graph import Node, link
+from pipectl.model import ENDED, RunState, State, Task
+from pipectl.trigger_rules import Verdict, decide
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +41,7 @@ class Plan:
     """The instances of one run, what may be done with them now, and what became of them."""
 
     def __init__(self, tasks: Mapping[str, Task]) -> None:
-        self.nodes = {name: Node(name, task) for name, task in tasks.items()}
+        self.nodes = link(tasks)
         self.stopping: str | None = None
         self._at_once = False
         self.running: dict[str, Node] = {}
@@ -99,18 +50,6 @@ class Plan:
         self._decisions: deque[Decision] = deque()
         self._ready: list[tuple[tuple[int, int, int], Node]] = []
         self._retries: list[tuple[float, tuple[int, int, int], Node]] = []
-        self._link()
-
-    def _link(self) -> None:
-        for node in self.nodes.values():
-            node.upstream = len(node.task.needs)
-            for name in node.task.needs:
-                self.nodes[name].downstream.append(node)
-        below: dict[str, int] = {}
-        for node in reversed(list(topological(self.nodes.values()))):
-            below[node.name] = 1 + max((below[down.name] for down in node.downstream), default=0)
-        for index, node in enumerate(self.nodes.values()):
-            node.rank = (-node.task.priority, -below[node.name], index)
 
     # What is to be done
 
@@ -313,43 +252,3 @@ def _count(node: Node, down: Node) -> None:
             down.forgiven += 1
         case _:
             down.failed += 1
-
-
-def topological(nodes: Iterable[Node]) -> Iterator[Node]:
-    """The nodes with each after all its upstreams; without recursion, so that chains may be long."""
-    missing = {node.name: node.upstream for node in nodes}
-    free = deque(node for node in nodes if not node.upstream)
-    while free:
-        node = free.popleft()
-        yield node
-        for down in node.downstream:
-            missing[down.name] -= 1
-            if not missing[down.name]:
-                free.append(down)
-
-
-def unfinished(plan: Plan) -> list[str]:
-    """What a resume opens again: all that failed and may not, was blocked, cancelled or skipped by its trigger."""
-    return [name for name, node in plan.nodes.items() if _is_unfinished(node)]
-
-
-def _is_unfinished(node: Node) -> bool:
-    match node.state:
-        case State.FAILED:
-            return not node.allowed
-        case State.SKIPPED:
-            return node.closed_by == "trigger"
-        case _:
-            return node.state in {State.UPSTREAM_FAILED, State.CANCELLED}
-
-
-def below(plan: Plan, name: str) -> set[str]:
-    """The instance and all that needs it, directly or through others."""
-    found = {name}
-    pending = [plan.nodes[name]]
-    while pending:
-        for down in pending.pop().downstream:
-            if down.name not in found:
-                found.add(down.name)
-                pending.append(down)
-    return found

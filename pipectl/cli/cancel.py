@@ -13,7 +13,8 @@ from pipectl.errors import AlreadyRunning
 from pipectl.model import RunState
 from pipectl.spec.build import build
 from pipectl.store.folder import nearest
-from pipectl.store.store import PATIENCE, Run, Store
+from pipectl.store.rows import Run
+from pipectl.store.store import PATIENCE, Store
 
 
 def main(

@@ -19,7 +19,8 @@ from pipectl.reports import report_for
 from pipectl.spec import world as outside
 from pipectl.spec.build import build
 from pipectl.store.folder import nearest
-from pipectl.store.store import PATIENCE, Held, Store
+from pipectl.store.rows import Held
+from pipectl.store.store import PATIENCE, Store
 
 
 def say_unless_quiet(output: OutputMode, text: str) -> None:

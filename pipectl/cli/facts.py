@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipectl.run_view import InstanceView
-from pipectl.store.store import Run
+from pipectl.store.rows import Run
 
 
 def run_facts(run: Run) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from pipectl.model import RunState
 from pipectl.reports.stream import write_bytes
 from pipectl.reports.text import clean
 from pipectl.spec.build import build
-from pipectl.store.store import Run, Store
+from pipectl.store.rows import Run
+from pipectl.store.store import Store
 
 _POLL = 0.2  # seconds
 _PIECE = 1 << 20

@@ -20,7 +20,8 @@ from pipectl.executors.guard import Guard
 from pipectl.model import Durability, Pipeline, RunState
 from pipectl.spec.build import build
 from pipectl.spec.params import resolve
-from pipectl.store.store import PATIENCE, Held, NewRun, new_run_id
+from pipectl.store.rows import Held, NewRun
+from pipectl.store.store import PATIENCE, new_run_id
 
 
 @dataclass(frozen=True, slots=True)

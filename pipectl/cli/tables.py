@@ -13,7 +13,7 @@ from rich.text import Text
 from pipectl.durations import format_duration
 from pipectl.reports.text import clean
 from pipectl.run_view import RunView
-from pipectl.store.store import Run
+from pipectl.store.rows import Run
 
 _STYLES = {
     "success": "green",

@@ -18,8 +18,9 @@ from pipectl.engine.environment import (
     with_named_secrets,
 )
 from pipectl.engine.outputs import Outputs
+from pipectl.graph import Node
 from pipectl.model import Job, Pipeline, Task
-from pipectl.plan import Node, Plan
+from pipectl.plan import Plan
 from pipectl.tasks import find
 from pipectl.tasks.base import TaskFailed
 from pipectl.template import Renderer, TemplateError, to_json

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from pipectl.errors import UsageError
 from pipectl.events import AttemptFinished, Event, RunFinished, RunResumed, RunStopping, TaskClosed
 from pipectl.executors.survivors import end_survivors
+from pipectl.graph import Node
 from pipectl.model import Pipeline, State
-from pipectl.plan import Plan, below, unfinished
+from pipectl.plan import Plan
 
 
 def take_up(plan: Plan, now: float, again: Iterable[str] = ()) -> list[Event]:
@@ -50,3 +51,30 @@ def give_up(pipeline: Pipeline, run_id: str, events: Sequence[Event], now: float
         tell(TaskClosed(now, decision.node.name, decision.state or State.CANCELLED, decision.by))
     tell(RunFinished(now, plan.verdict))
     return told
+
+
+def unfinished(plan: Plan) -> list[str]:
+    """What a resume opens again: all that failed and may not, was blocked, cancelled or skipped by its trigger."""
+    return [name for name, node in plan.nodes.items() if _is_unfinished(node)]
+
+
+def _is_unfinished(node: Node) -> bool:
+    match node.state:
+        case State.FAILED:
+            return not node.allowed
+        case State.SKIPPED:
+            return node.closed_by == "trigger"
+        case _:
+            return node.state in {State.UPSTREAM_FAILED, State.CANCELLED}
+
+
+def below(plan: Plan, name: str) -> set[str]:
+    """The instance and all that needs it, directly or through others."""
+    found = {name}
+    pending = [plan.nodes[name]]
+    while pending:
+        for down in pending.pop().downstream:
+            if down.name not in found:
+                found.add(down.name)
+                pending.append(down)
+    return found

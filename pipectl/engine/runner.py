@@ -28,10 +28,12 @@ from pipectl.events import (
     TaskOpened,
 )
 from pipectl.executors.base import Executor
+from pipectl.graph import Node
 from pipectl.masking import Masker
 from pipectl.model import Cause, Job, Outcome, Pipeline, RunState, State
-from pipectl.plan import Decision, Node, Plan
-from pipectl.store.store import Held, Log, Store
+from pipectl.plan import Decision, Plan
+from pipectl.store.rows import Held, Log
+from pipectl.store.store import Store
 from pipectl.tasks.base import TaskFailed
 from pipectl.template import TemplateError
 

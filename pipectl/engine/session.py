@@ -25,7 +25,8 @@ from pipectl.masking import Masker
 from pipectl.model import Durability, Pipeline, RunState
 from pipectl.plain_json import check_characters
 from pipectl.plan import Plan
-from pipectl.store.store import Held, Store
+from pipectl.store.rows import Held
+from pipectl.store.store import Store
 from pipectl.template import Renderer
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pipectl.model import Pipeline
 from pipectl.reports.base import Report
-from pipectl.store.store import Run, Store
+from pipectl.store.rows import Run
+from pipectl.store.store import Store
 
 
 def report_for(mode: str, run: Run, pipeline: Pipeline, store: Store, state_option: str) -> Report:

@@ -6,7 +6,8 @@ from pipectl.events import Event
 from pipectl.model import Pipeline
 from pipectl.reports.text import clean
 from pipectl.run_view import InstanceView, RunView
-from pipectl.store.store import Run, Store
+from pipectl.store.rows import Run
+from pipectl.store.store import Store
 
 TAIL_LINES = 20
 _LONGEST_LINE = 500

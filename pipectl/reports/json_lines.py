@@ -11,7 +11,8 @@ from pipectl.events import AttemptFinished, Event, RunFinished, encode
 from pipectl.model import Pipeline, State
 from pipectl.reports.base import Report
 from pipectl.reports.stream import write_text
-from pipectl.store.store import Run, Store
+from pipectl.store.rows import Run
+from pipectl.store.store import Store
 
 VERSION = 1
 """Of the shape of the lines; the first line of a run names it."""

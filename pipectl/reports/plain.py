@@ -9,7 +9,8 @@ from pipectl.reports.base import Report
 from pipectl.reports.console import Console
 from pipectl.reports.summary import closing, summary
 from pipectl.reports.text import COLOURS, clean, coloured
-from pipectl.store.store import Run, Store
+from pipectl.store.rows import Run
+from pipectl.store.store import Store
 
 _WIDEST_NAME = 30
 _LONGEST_LINE = 64 << 10

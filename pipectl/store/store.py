@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,65 +21,7 @@ from pipectl.store.database import Database
 from pipectl.store.definitions import Definition
 from pipectl.store.folder import unusable
 from pipectl.store.locks import RunLock, is_held
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A run as the state knows it. Times are seconds since the epoch; `number` counts the runs of this state.
-
-    `taken` is when its newest runner took it up, `seconds` how long those that ended it worked at it.
-    """
-
-    number: int
-    id: str
-    pipeline: str
-    definition: str
-    params: Mapping[str, Any]
-    vars: Mapping[str, Any]
-    options: Mapping[str, Any]
-    cause: str
-    logical_time: datetime
-    state: RunState
-    started: float
-    ended: float | None
-    taken: float
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class NewRun:
-    """What a run is made of; `id` is one of `new_run_id`."""
-
-    id: str
-    pipeline: str
-    file: str
-    definition: Definition
-    params: Mapping[str, Any]
-    vars: Mapping[str, Any]
-    options: Mapping[str, Any]
-    cause: str
-    logical_time: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A run whose lock this process holds; requests up to number `heard` were to earlier runners."""
-
-    run: Run
-    lock: RunLock
-    heard: int
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """The log of one attempt: whole in `text` where `file` is None, else in that file with its end in `text`."""
-
-    instance: str
-    attempt: int
-    size: int
-    file: str | None
-    text: bytes
-
+from pipectl.store.rows import Held, Log, NewRun, Run
 
 PATIENCE = 2.0
 """Seconds to wait for a run's lock: a runner whose guard died needs a moment to end its processes."""

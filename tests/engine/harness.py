@@ -18,7 +18,8 @@ from pipectl.model import Pipeline, RunState, State, Task
 from pipectl.plan import Plan
 from pipectl.run_view import RunView
 from pipectl.store.definitions import Definition
-from pipectl.store.store import Log, NewRun, Run, Store, new_run_id
+from pipectl.store.rows import Log, NewRun, Run
+from pipectl.store.store import Store, new_run_id
 from pipectl.template import Renderer
 from tests.fakes import FakeClock
 

@@ -19,7 +19,8 @@ from pipectl.events import AttemptFinished, AttemptStarted, RunFinished, RunResu
 from pipectl.model import RunState, State
 from pipectl.store.database import Database
 from pipectl.store.definitions import Definition
-from pipectl.store.store import Log, NewRun, Run, Store, new_run_id
+from pipectl.store.rows import Log, NewRun, Run
+from pipectl.store.store import Store, new_run_id
 
 
 def new_run(folder: Path, name: str = "p", document: object = None) -> NewRun:

@@ -7,6 +7,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipectl.engine.resume import below, unfinished
 from pipectl.events import (
     AttemptFinished,
     AttemptStarted,
@@ -19,7 +20,7 @@ from pipectl.events import (
     TaskOpened,
 )
 from pipectl.model import ENDED, Retry, RunState, State, Task, TriggerRule
-from pipectl.plan import Plan, below, unfinished
+from pipectl.plan import Plan
 
 
 def tasks(*entries: Task) -> dict[str, Task]:
