@@ -24,7 +24,10 @@ def main(
     ] = None,
     state: State = None,
 ) -> int:
-    """End a run from another terminal: its tasks are stopped, its `always` tasks run. Returns when it has ended."""
+    """End a run from another terminal: its tasks are stopped, and its runner, if it lives, runs its `always` tasks.
+
+    Returns when the run has ended.
+    """
     store = Store.open(nearest(state))
     found = _newest(store) if run is None else store.find(run)
     if found is None:

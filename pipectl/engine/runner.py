@@ -248,7 +248,8 @@ class Runner:
             self._outputs.fresh[node.name] = verdict.output
             self._turn.outputs.append((node.name, verdict.output))
         self._grace_ends.pop(node.name, None)
-        self._turn.logs.append(Log(node.name, outcome.attempt, outcome.log_size, outcome.log_file, outcome.log))
+        if outcome.log_size:
+            self._turn.logs.append(Log(node.name, outcome.attempt, outcome.log_size, outcome.log_file, outcome.log))
         self._emit(
             AttemptFinished(
                 now,

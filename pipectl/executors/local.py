@@ -162,10 +162,11 @@ class LocalExecutor:
 
     def _ask_children(self) -> None:
         self._loop.child_ended = False
-        for attempt in list(self._running.values()):
-            if attempt.status is not None or (attempt.pid and attempt.poll()):
-                self._settle(attempt)
-        self._trees.orphans()
+        ended = [a for a in self._running.values() if a.status is not None or (a.pid and a.poll())]
+        for attempt in ended:
+            self._settle(attempt)
+        if not ended:
+            self._trees.orphans()
 
     def _on_time(self) -> None:
         now = time.monotonic()

@@ -211,7 +211,7 @@ class Store:
         return dict(self._all("SELECT instance, value FROM outputs WHERE run = ?", run.number))
 
     def log(self, run: Run, instance: str, attempt: int) -> Log | None:
-        """The log of an attempt that has ended, None while it has not."""
+        """The log of an attempt that has ended; None while it has not, and where it printed nothing."""
         rows = self._all(
             "SELECT instance, attempt, size, file, text FROM logs WHERE run = ? AND instance = ? AND attempt = ?",
             *(run.number, instance, attempt),

@@ -74,6 +74,21 @@ def test_kill_9_leaves_nothing_running_and_resume_does_the_rest(project: Project
     assert set(project.states().values()) == {"success"}
 
 
+@pytest.mark.parametrize("killed", ["runner", "guard"])
+def test_without_a_subreaper_what_a_kill_left_is_ended_by_the_resume_at_the_latest(
+    project: Project, killed: str
+) -> None:
+    project.env["PIPECTL_PORTABLE"] = "1"
+    guard, runner, pids = started(project)
+    os.kill(runner if killed == "runner" else guard.pid, signal.SIGKILL)
+    guard.wait(30)
+    wait_until(lambda: project.runs()[0]["state"] == "interrupted")
+    project.write("ok", "")
+    project("resume")
+    wait_until_gone([runner, *pids])
+    assert project.lines() == ["first", "up", "up", "last"]
+
+
 def test_lost_attempts_do_not_use_up_retries(project: Project) -> None:
     process = project.start_run(
         "tasks: {a: {retries: {max: 1, delay: 0}, shell: 'echo $PIPECTL_ATTEMPT >> trace; test -e ok || exec sleep 60; test $PIPECTL_ATTEMPT -ge 3'}}"
