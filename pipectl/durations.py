@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import UTC, datetime
 
 _NUMBER = r"([0-9]+(?:\.[0-9]+)?)"
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _WRITTEN = re.compile("".join(rf"(?:{_NUMBER}{unit}{'(?!s)' if unit == 'm' else ''})?" for unit in _UNITS))
 _BARE = re.compile(_NUMBER)
+
+
+def iso_moment(seconds: float) -> str:
+    """A moment, in seconds since the epoch, as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def parse_duration(text: str | int | float) -> float:

@@ -23,6 +23,11 @@ def file_label(instance: str, attempt: int) -> str:
     return f"{name}.{attempt}"
 
 
+def is_reserved(variable: str) -> bool:
+    """Whether a variable is kept for what pipectl itself sets for tasks: a file cannot set it."""
+    return variable.startswith(("PIPECTL_", "PARAM_", "ITEM"))
+
+
 def param_variable(name: str) -> str:
     """The environment variable in which tasks see a parameter: `PARAM_FLIP_COIN` for `flip-coin`."""
     return "PARAM_" + re.sub(r"[^A-Z0-9]", "_", name.upper())

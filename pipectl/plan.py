@@ -1,8 +1,9 @@
 """What may run next: the pure heart of a run.
 
 A plan knows its tasks, takes in events, and answers what is to be decided, what may start and when to look again. It
-does no input or output, knows no clock, and every change of it comes by `apply`: so replaying the recorded events of
-a run gives the plan as it stood. No step looks at all instances, but for the start and the stop of a run.
+does no input or output, knows no clock, and changes by `apply` alone, but for the retries that `wake` queues when they
+are due: so replaying the recorded events of a run gives the plan as it stood. No step looks at all instances, but for
+the start and the stop of a run.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from pipectl.events import (
 )
 from pipectl.graph import Node, link
 from pipectl.model import ENDED, RunState, State, Task
-from pipectl.trigger_rules import Verdict, decide
+from pipectl.trigger_rules import Ruling, decide
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +95,14 @@ class Plan:
         return self._failures > 0
 
     @property
+    def cancelled(self) -> bool:
+        """Whether somebody asked for the run to stop: by a command or a signal."""
+        return self.stopping not in {None, "timeout", "fail_fast"}
+
+    @property
     def verdict(self) -> RunState:
         """What the run has come to, once it is finished."""
-        if self.stopping not in {None, "timeout", "fail_fast"}:
+        if self.cancelled:
             return RunState.CANCELLED
         return RunState.FAILED if self._failures or self.stopping == "timeout" else RunState.SUCCESS
 
@@ -147,7 +153,7 @@ class Plan:
 
     def _lose(self, node: Node) -> None:
         """It runs again, unless what allowed it to run is to happen again itself."""
-        if decide(node.task.trigger, node.upstreams) is Verdict.RUN:
+        if decide(node.task.trigger, node.upstreams) is Ruling.RUN:
             self._queue(node)
         else:
             node.reopen()
@@ -185,12 +191,12 @@ class Plan:
                 self._decisions.append(Decision(node, State.CANCELLED, "stop"))
             return
         verdict = decide(node.task.trigger, node.upstreams)
-        if verdict is Verdict.WAIT:
+        if verdict is Ruling.WAIT:
             return
         node.decided = True
-        if verdict is Verdict.SKIP:
+        if verdict is Ruling.SKIP:
             self._decisions.append(Decision(node, State.SKIPPED))
-        elif verdict is Verdict.UPSTREAM_FAILED:
+        elif verdict is Ruling.UPSTREAM_FAILED:
             self._decisions.append(Decision(node, State.UPSTREAM_FAILED))
         elif node.task.when is None:
             self._queue(node)

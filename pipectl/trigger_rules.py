@@ -13,7 +13,7 @@ from typing import NamedTuple
 from pipectl.model import TriggerRule
 
 
-class Verdict(Enum):
+class Ruling(Enum):
     """What a rule says."""
 
     WAIT = auto()
@@ -51,21 +51,21 @@ class Upstreams(NamedTuple):
         return self.success + self.failed + self.allowed + self.skipped == self.total
 
 
-def decide(rule: TriggerRule, upstreams: Upstreams) -> Verdict:
+def decide(rule: TriggerRule, upstreams: Upstreams) -> Ruling:
     """The rule's verdict on upstreams of which some may still be open."""
     if not upstreams.total:
-        return Verdict.RUN
+        return Ruling.RUN
     early, at_end = _RULES[rule]
     verdict = early(upstreams) if early else None
     if verdict is None:
-        return at_end(upstreams) if upstreams.ended else Verdict.WAIT
+        return at_end(upstreams) if upstreams.ended else Ruling.WAIT
     return verdict
 
 
-_RUN, _SKIP, _FAILED = Verdict.RUN, Verdict.SKIP, Verdict.UPSTREAM_FAILED
+_RUN, _SKIP, _FAILED = Ruling.RUN, Ruling.SKIP, Ruling.UPSTREAM_FAILED
 
-_Early = Callable[[Upstreams], Verdict | None]
-_AtEnd = Callable[[Upstreams], Verdict]
+_Early = Callable[[Upstreams], Ruling | None]
+_AtEnd = Callable[[Upstreams], Ruling]
 
 _RULES: dict[TriggerRule, tuple[_Early | None, _AtEnd]] = {
     TriggerRule.ALL_SUCCESS: (lambda u: _FAILED if u.failed else None, lambda u: _SKIP if u.skipped else _RUN),

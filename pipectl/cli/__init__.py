@@ -1,1 +1,1 @@
-"""The commands, one file each."""
+"""The commands: a module for each, named after it, and what they share."""

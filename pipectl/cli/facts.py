@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
+from pipectl.durations import iso_moment
 from pipectl.run_view import InstanceView
 from pipectl.store.rows import Run
 
@@ -19,8 +19,8 @@ def run_facts(run: Run) -> dict[str, Any]:
         "logical_time": run.logical_time.isoformat(),
         "cause": run.cause,
         "params": run.params,
-        "started": moment(run.started),
-        "ended": moment(run.ended),
+        "started": _moment(run.started),
+        "ended": _moment(run.ended),
         "duration": None if run.ended is None else round(run.seconds, 3),
     }
 
@@ -32,8 +32,8 @@ def instance_facts(one: InstanceView, output: str | None) -> dict[str, Any]:
         "task": one.task,
         "state": one.state,
         "attempts": one.attempts,
-        "started": moment(one.started),
-        "ended": moment(one.ended),
+        "started": _moment(one.started),
+        "ended": _moment(one.ended),
         "duration": None if one.duration is None else round(one.duration, 3),
         "exit_code": one.exit_code,
         "output": None if output is None else json.loads(output),
@@ -42,6 +42,5 @@ def instance_facts(one: InstanceView, output: str | None) -> dict[str, Any]:
     }
 
 
-def moment(seconds: float | None) -> str | None:
-    """A moment as ISO 8601 in UTC."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+def _moment(seconds: float | None) -> str | None:
+    return None if seconds is None else iso_moment(seconds)

@@ -26,7 +26,7 @@ def main(
     from pipectl.executors.guard import stand_guard
 
     guard = stand_guard()
-    from pipectl.cli.carry import resume_run
+    from pipectl.cli.take_up import resume_run
 
     return resume_run(
         run,

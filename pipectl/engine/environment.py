@@ -7,7 +7,6 @@ else may set.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -15,15 +14,19 @@ from pipectl.labels import param_variable
 from pipectl.model import Pipeline, Secret, Task
 from pipectl.template import Reference, TemplateError, has_expression, references, to_text
 
-_OURS = re.compile(r"^(PIPECTL_|PARAM_|ITEM$|ITEM_)")
 Render = Callable[[Any, Mapping[str, str]], Any]  # a value, and the environment that its expressions see
 
 
 def caller_environment(pipeline: Pipeline, environ: Mapping[str, str], env_file: Mapping[str, str]) -> dict[str, str]:
     """What the caller and `env_file` give, without variables of pipectl's own and those that secrets come from."""
     hidden = {secret.value for secret in pipeline.secrets.values() if secret.source == "env"}
-    given = {name: value for name, value in environ.items() if not _OURS.match(name) or name == "PIPECTL_STATE"}
+    given = {name: value for name, value in environ.items() if not _is_ours(name) or name == "PIPECTL_STATE"}
     return {name: value for name, value in {**given, **env_file}.items() if name not in hidden}
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a pipectl that this one runs in may have set it; `ITEMS` is anybody's."""
+    return name == "ITEM" or name.startswith(("PIPECTL_", "PARAM_", "ITEM_"))
 
 
 def run_variables(params: Mapping[str, Any], run: Mapping[str, Any], pipeline: Pipeline) -> dict[str, str]:

@@ -30,7 +30,7 @@ from pipectl.events import (
 from pipectl.executors.base import Executor
 from pipectl.graph import Node
 from pipectl.masking import Masker
-from pipectl.model import Cause, Job, Outcome, Pipeline, RunState, State
+from pipectl.model import Cause, Job, Outcome, RunState, State
 from pipectl.plan import Decision, Plan
 from pipectl.store.rows import Held, Log
 from pipectl.store.store import Store
@@ -69,7 +69,6 @@ class Runner:
     def __init__(
         self,
         *,
-        pipeline: Pipeline,
         held: Held,
         recorded: int,
         plan: Plan,
@@ -80,12 +79,12 @@ class Runner:
         masker: Masker,
         clock: Clock,
         capacity: int,
+        timeout: float | None = None,
         fail_fast: bool = False,
         signals: Signals | None = None,
         listeners: Iterable[Listener] = (),
         rng: random.Random | None = None,
     ) -> None:
-        self._pipeline = pipeline
         self._run = held.run
         self._recorded = recorded
         self._plan = plan
@@ -105,7 +104,7 @@ class Runner:
         self._grace_ends: dict[str, float] = {}
         self._request = held.heard
         self._next_look = 0.0
-        self._deadline = None if pipeline.timeout is None else clock.now() + pipeline.timeout
+        self._deadline = None if timeout is None else clock.now() + timeout
         self.signal: int | None = None
 
     def execute(self, first: Iterable[Event] = ()) -> RunState:
@@ -227,10 +226,11 @@ class Runner:
     def _wait(self) -> Sequence[Outcome]:
         unstartable, self._unstartable = self._unstartable, []
         now = self._clock.now()
-        times = [self._next_look, self._plan.wake(now), self._deadline, *self._grace_ends.values()]
+        next_retry = self._plan.wake(now)
+        times = [self._next_look, next_retry, self._deadline, *self._grace_ends.values()]
         if unstartable or (self._plan.next_ready() and len(self._plan.running) < self._capacity):
             times.append(now)
-        elif not self._plan.running and times[1] is None and not self._plan.finished:
+        elif not self._plan.running and next_retry is None and not self._plan.finished:
             raise InternalError(f"run {self._run.id} is stuck: nothing runs, and nothing will")
         wait = max(0.0, min(time for time in times if time is not None) - now)
         return [*unstartable, *self._executor.wait(wait, self._signals.fileno() if self._signals else None)]
@@ -313,5 +313,5 @@ class Runner:
             self._next_look = now + _LOOK_EVERY
             for number, kind in self._store.requests(self._run, self._request):
                 self._request = number
-                if kind == "cancel" and self._plan.stopping in {None, "timeout", "fail_fast"}:
+                if kind == "cancel" and not self._plan.cancelled:
                     self._stop("cancel")

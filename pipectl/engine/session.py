@@ -111,7 +111,6 @@ class Session:
         outputs = Outputs(lambda instance: self._store.output(self._run, instance))
         capacity = self._run.options.get("max_parallel") or self._pipeline.max_parallel or usable_cores()
         executor = LocalExecutor(
-            capacity,
             run_id=self._run.id,
             scratch=scratch,
             logs=self._store.folder_of("logs", self._run.id),
@@ -121,7 +120,6 @@ class Session:
             guard=guard,
         )
         runner = Runner(
-            pipeline=self._pipeline,
             held=self._held,
             recorded=len(self._events),
             plan=self._plan,
@@ -132,6 +130,7 @@ class Session:
             masker=masker,
             clock=self._clock,
             capacity=capacity,
+            timeout=self._pipeline.timeout,
             fail_fast=self._run.options.get("fail_fast", self._pipeline.fail_fast),
             signals=guard,
             listeners=listeners,

@@ -84,7 +84,7 @@ class Attempt:
         return (*command.argv, self._write(".script", command.script, 0o700))
 
     def poll(self) -> bool:
-        """Whether its main process has ended; asked once more, it says no."""
+        """Whether its main process has ended: not to be asked again then. Reaped elsewhere counts as ended with 0."""
         try:
             pid, status, usage = os.wait4(self.pid, os.WNOHANG)
         except ChildProcessError:

@@ -9,9 +9,7 @@ from pipectl.model import Job, Outcome
 
 
 class Executor(Protocol):
-    """Runs attempts; belongs to one thread. `capacity` is how many it can run at once."""
-
-    capacity: int
+    """Runs attempts; belongs to one thread."""
 
     def start(self, job: Job) -> str | None:
         """Begins the attempt; that it cannot be started is an Outcome too.

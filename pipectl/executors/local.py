@@ -40,7 +40,6 @@ class LocalExecutor:
 
     def __init__(
         self,
-        capacity: int,
         *,
         scratch: Path,
         logs: Path,
@@ -51,7 +50,6 @@ class LocalExecutor:
         portable: bool | None = None,
         guard: Guard | None = None,
     ) -> None:
-        self.capacity = capacity
         self._scratch = scratch
         self._logs = logs
         self._masker = masker

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from pipectl.executors import tree
 from pipectl.executors.platform import is_portable
 from pipectl.model import Job
+from pipectl.programs import find_program
 
 _LONGEST = 5.0
 
@@ -47,7 +48,7 @@ def end_marked(marker: Marker, *, portable: bool, spared: Collection[Marker] = (
 
     Gives up after some seconds on a process that the system will not let go.
     """
-    look = _by_ps if portable else _by_proc
+    look = _by_ps if portable and find_program("ps", None) else _by_proc
     ended: set[int] = set()
     clean = 0
     last = time.monotonic() + _LONGEST

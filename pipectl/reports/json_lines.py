@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import UTC, datetime
 from typing import Any
 
+from pipectl.durations import iso_moment
 from pipectl.events import AttemptFinished, Event, RunFinished, encode
 from pipectl.model import Pipeline, State
 from pipectl.reports.base import Report
@@ -31,7 +31,7 @@ class JsonReport(Report):
         super().event(event)
         row: dict[str, Any] = {
             "event": event.kind,
-            "at": _moment(event.at),
+            "at": iso_moment(event.at),
             "run": self.run.id,
         }
         instance = getattr(event, "instance", None)
@@ -39,7 +39,7 @@ class JsonReport(Report):
             row["instance"] = instance
         row |= json.loads(encode(event))
         if row.get("retry_at") is not None:
-            row["retry_at"] = _moment(row["retry_at"])
+            row["retry_at"] = iso_moment(row["retry_at"])
         if isinstance(event, AttemptFinished) and event.state is State.FAILED:
             row["log"] = "\n".join(self.tail(self.view.instances[event.instance]))
         if isinstance(event, RunFinished):
@@ -53,7 +53,3 @@ class JsonReport(Report):
             write_text(sys.stdout, json.dumps(row) + "\n")
         except (OSError, ValueError):
             self._silent = True
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

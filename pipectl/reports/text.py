@@ -1,4 +1,4 @@
-"""Text for people: what tasks print can do nothing to a terminal, and numbers read well."""
+"""Text for people: what tasks print can do nothing to a terminal."""
 
 from __future__ import annotations
 

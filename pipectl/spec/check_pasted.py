@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable, Iterator
 
 from pipectl.errors import Problem
-from pipectl.labels import param_variable
+from pipectl.labels import is_reserved, param_variable
 from pipectl.spec.source import Part
-from pipectl.spec.variables import is_reserved
 
 _OURS = re.compile(
     r"\{\{-?\s*(?P<path>(?:(?:params|tasks|run|vars|env|secrets|connections|pipeline)(?=\s*[.\[])"

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator
 
 from pipectl.durations import parse_duration
 from pipectl.errors import Problem
+from pipectl.labels import is_reserved
 from pipectl.spec import check_arguments, check_pasted
 from pipectl.spec.bodies import CALL, called_by_path, names_no_function, python_kind, script_with_arguments
 from pipectl.spec.declaration import Declaration
 from pipectl.spec.param_declarations import lost_zeros
 from pipectl.spec.source import Part
-from pipectl.spec.variables import is_reserved
 from pipectl.template import TemplateError, is_expression
 
 

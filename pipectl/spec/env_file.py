@@ -7,7 +7,7 @@ import io
 from dotenv.parser import Binding, parse_stream
 
 from pipectl.errors import PipelineError, Problem
-from pipectl.spec.variables import is_reserved
+from pipectl.labels import is_reserved
 
 
 def variables(text: str, file: str) -> dict[str, str]:

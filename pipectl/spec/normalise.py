@@ -23,7 +23,7 @@ _DURATIONS = ("timeout", "grace")
 _PLAIN = ("trigger", "when", "stop_signal", "cwd", "allow_failure", "priority", "description")
 _RETRY_DURATIONS = ("delay", "max_delay", "max_elapsed")
 _TOP = ("description", "owner", "max_parallel", "fail_fast", "durability")
-_NO_SCRIPT_OPTIONS = frozenset({"interpreter"})
+_SCRIPT_ONLY = frozenset({"interpreter"})
 
 
 def document(declaration: Declaration, graph: Graph, name: str) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def _in_order(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, 
 def _body(kind: str, value: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
     own = _BODIES[kind](value)
     if "argv" in own:
-        defaults = {key: option for key, option in defaults.items() if key not in _NO_SCRIPT_OPTIONS}
+        defaults = {key: option for key, option in defaults.items() if key not in _SCRIPT_ONLY}
     body = _BODIES[kind]({**defaults, **own})
     if "skip_exit_code" in body:
         body["skip_exit_code"] = _whole(body["skip_exit_code"])

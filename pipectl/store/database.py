@@ -51,7 +51,7 @@ class Database:
             mutex = WriterMutex(folder / "locks" / "writer.lock")
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA wal_autocheckpoint=0")
-            connection.execute("PRAGMA journal_size_limit=16777216")
+            connection.execute(f"PRAGMA journal_size_limit={_TRUNCATE_BYTES}")
             if sys.platform == "darwin":
                 connection.execute("PRAGMA fullfsync=ON")
                 connection.execute("PRAGMA checkpoint_fullfsync=ON")
@@ -62,7 +62,10 @@ class Database:
 
     @classmethod
     def open_for_reading(cls, folder: Path) -> Database:
-        """Opens the state that is there, and changes nothing in it. Raises StateError where it cannot be used."""
+        """Opens the state that is there, and changes nothing in it.
+
+        Raises StateError where it cannot be used, and UsageError where there are no runs yet.
+        """
         path = folder / "state.db"
         with _explained(path):
             state_folder.check_private(folder)

@@ -1,5 +1,5 @@
 -- The state of all runs. Events are the truth about a run; `runs.state` repeats what the last of them says.
--- A change here is a new version (PRAGMA user_version) and needs a step in migrations.py.
+-- A change here is a new VERSION (database.py), and needs a way from the one before.
 
 CREATE TABLE pipelines (           -- a name belongs to one file of a state
     name TEXT PRIMARY KEY,

@@ -108,7 +108,6 @@ class Lab:
         names = run_names(self.run.id, MOMENT, "manual", "/nowhere")
         setting = Setting(self.pipeline, names, {}, {}, {}, {"PATH": "/usr/bin:/bin"}, {})
         runner = Runner(
-            pipeline=self.pipeline,
             held=self.held,
             recorded=len(events),
             plan=plan,
@@ -119,6 +118,7 @@ class Lab:
             masker=Masker([]),
             clock=self.clock,  # type: ignore[arg-type]
             capacity=capacity,
+            timeout=self.pipeline.timeout,
             fail_fast=fail_fast,
             listeners=[self.heard.append],
             rng=random.Random(1),

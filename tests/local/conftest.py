@@ -38,7 +38,6 @@ class Local:
         if hasattr(self, "executor"):
             self.executor.close()
         self.executor = LocalExecutor(
-            4,
             scratch=self.scratch,
             logs=self.logs,
             masker=Masker(secrets),

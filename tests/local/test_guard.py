@@ -31,7 +31,7 @@ def start(count, script):
     from pipectl.masking import Masker
     from pipectl.model import Command, Job
     root = Path(sys.argv[2])
-    executor = LocalExecutor(count, scratch=root, logs=root / "logs", masker=Masker(()), run_id=sys.argv[3],
+    executor = LocalExecutor(scratch=root, logs=root / "logs", masker=Masker(()), run_id=sys.argv[3],
                              on_output=lambda *_: None, portable=portable, guard=guard)
     for i in range(count):
         env = dict(os.environ, PIPECTL_RUN_ID=sys.argv[3], PIPECTL_INSTANCE=f"t{i}", PIPECTL_ATTEMPT="1")

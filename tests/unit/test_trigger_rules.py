@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipectl.model import TriggerRule
-from pipectl.trigger_rules import Upstreams, Verdict, decide
+from pipectl.trigger_rules import Ruling, Upstreams, decide
 
-RUN, SKIP, FAILED = Verdict.RUN, Verdict.SKIP, Verdict.UPSTREAM_FAILED
+RUN, SKIP, FAILED = Ruling.RUN, Ruling.SKIP, Ruling.UPSTREAM_FAILED
 
 # (success, failed, skipped) of two upstreams, all ended -> what Airflow does.
 AIRFLOW = {
@@ -44,7 +44,7 @@ def upstreams(total: int, ended: str) -> Upstreams:
 
 
 @pytest.mark.parametrize(("rule", "ended", "want"), CASES)
-def test_every_rule_agrees_with_airflow(rule: TriggerRule, ended: str, want: Verdict) -> None:
+def test_every_rule_agrees_with_airflow(rule: TriggerRule, ended: str, want: Ruling) -> None:
     assert decide(rule, upstreams(2, ended)) is want
 
 
@@ -70,8 +70,8 @@ def test_an_allowed_failure_counts_as_failed_for_the_rules_that_look_for_failure
 
 @given(st.sampled_from(TriggerRule), st.text("SFAK", min_size=1, max_size=5))
 def test_the_verdict_does_not_depend_on_the_order_of_ends(rule: TriggerRule, ended: str) -> None:
-    def first_verdict(order: tuple[str, ...]) -> Verdict:
+    def first_verdict(order: tuple[str, ...]) -> Ruling:
         steps = (decide(rule, upstreams(len(order), "".join(order[:n]))) for n in range(len(order) + 1))
-        return next(verdict for verdict in steps if verdict is not Verdict.WAIT)
+        return next(verdict for verdict in steps if verdict is not Ruling.WAIT)
 
     assert len({first_verdict(order) for order in permutations(ended)}) == 1
