@@ -13,6 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("pipectl", deadline=None, derandomize="CI" in os.environ)  # speed belongs in benchmarks
+settings.load_profile("pipectl")
 
 PIPECTL = Path(sys.executable).with_name("pipectl")
 OWN_VARIABLES = ("PIPECTL_", "PARAM_", "ITEM")

@@ -158,13 +158,13 @@ def test_a_replay_of_any_beginning_decides_as_the_plan_would_have(
 
 
 @settings(max_examples=200)
-@given(graphs(), st.randoms(use_true_random=False), st.integers(0, 60))
+@given(graphs(), st.randoms(use_true_random=False), st.integers(0, 60), st.none() | st.integers(1, 10))
 def test_a_run_cut_off_anywhere_is_finished_by_a_resume_without_repeating_a_success(
-    graph: dict[str, Task], chance: random.Random, cut: int
+    graph: dict[str, Task], chance: random.Random, cut: int, stop_after: int | None
 ) -> None:
     story = Story(graph, chance)
     story.tell(RunStarted(0.0))
-    story.run()
+    story.run(stop_after)
     resumed = Story(graph, chance)
     for event in story.events[: max(1, cut)]:
         resumed.tell(event)
