@@ -32,7 +32,7 @@ def look_outside(pipeline: Pipeline) -> World:
     if problems:
         raise PipelineError(problems)
     env_file = outside.env_file_values(pipeline, os.environ)
-    return World(dict(os.environ), env_file, outside.secret_values(pipeline, os.environ))
+    return World(dict(os.environ), env_file, outside.secret_values(pipeline, {**os.environ, **env_file}))
 
 
 def carry_out(

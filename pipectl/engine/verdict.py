@@ -72,10 +72,15 @@ def may_retry(retry: Retry, verdict: Verdict, outcome: Outcome, tries: int) -> b
 
 
 def delay(retry: Retry, tries: int, chance: float) -> float:
-    """Seconds before the next attempt, after so many `tries`; `chance` from 0 to 1 spreads it by `jitter`."""
-    steps = min(tries - 1, 64)
-    plain = min(retry.max_delay, retry.delay * retry.backoff**steps)
-    return plain * (1 + retry.jitter * (2 * chance - 1))
+    """Seconds before the next attempt, after so many `tries`, never over `max_delay`.
+
+    `chance` from 0 to 1 spreads it by `jitter`.
+    """
+    try:
+        plain = retry.delay * retry.backoff ** (tries - 1)
+    except OverflowError:
+        return retry.max_delay
+    return min(retry.max_delay, plain * (1 + retry.jitter * (2 * chance - 1)))
 
 
 def _failure(outcome: Outcome) -> TaskFailed | None:
@@ -86,15 +91,8 @@ def _failure(outcome: Outcome) -> TaskFailed | None:
     if outcome.signal is not None:
         return TaskFailed(_killed(outcome))
     if outcome.exit_code:
-        return _raised(outcome) or TaskFailed(f"exit code {outcome.exit_code}{_HINTS.get(outcome.exit_code, '')}")
+        return raised(outcome) or TaskFailed(f"exit code {outcome.exit_code}{_HINTS.get(outcome.exit_code, '')}")
     return TaskFailed(outcome.error) if outcome.error else None
-
-
-def _raised(outcome: Outcome) -> TaskFailed | None:
-    try:
-        return raised(outcome)
-    except TaskFailed as garbled:
-        return garbled
 
 
 _HINTS = {

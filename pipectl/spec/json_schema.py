@@ -11,18 +11,10 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+from pipectl.spec.schema import KIND_WORDS
 from pipectl.spec.source import Path
 from pipectl.template.limits import TIME_LIMIT, TooSlow, within
 
-_KINDS = {
-    "string": "text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "object": "a mapping",
-    "array": "a list",
-    "null": "null",
-}
 _BOUNDS = {
     "minimum": "must be at least {}",
     "maximum": "must be at most {}",
@@ -72,7 +64,7 @@ def _spoken(error: Any) -> str:
     keyword, wanted, value = error.validator, error.validator_value, error.instance
     if keyword == "type":
         kinds = [wanted] if isinstance(wanted, str) else wanted
-        return f"must be {' or '.join(_KINDS.get(kind, kind) for kind in kinds)}, not `{_shown(value)}`"
+        return f"must be {' or '.join(KIND_WORDS.get(kind, kind) for kind in kinds)}, not `{_shown(value)}`"
     if keyword == "enum":
         return f"must be one of {', '.join(f'`{_shown(one)}`' for one in wanted)}, not `{_shown(value)}`"
     if keyword in _BOUNDS:

@@ -6,19 +6,11 @@ from typing import Any
 
 from pipectl.errors import Problem
 from pipectl.spec.scalars import as_text
-from pipectl.spec.schema import Fault, definition, kind_of, schema
+from pipectl.spec.schema import KIND_WORDS, Fault, definition, kind_of, schema
 from pipectl.spec.source import Path, Source
 from pipectl.spec.words import did_you_mean, explain_unknown
 
-_WANTED = {
-    "string": "text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "object": "a mapping",
-    "array": "a list",
-    "null": "empty",
-}
+_WANTED = {**KIND_WORDS, "null": "empty"}
 _SPOKEN_BOOLEANS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 NAME_RULE = "a name is letters, digits, `_` and `-`, at most 80"
 

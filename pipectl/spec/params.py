@@ -10,7 +10,7 @@ from typing import Any
 from pipectl.errors import UsageError
 from pipectl.model import Pipeline
 from pipectl.plain_json import NotJson, check_characters, parse_json
-from pipectl.spec.schema import kind_of
+from pipectl.spec.schema import KIND_WORDS, kind_of
 from pipectl.spec.words import did_you_mean
 
 ANNOTATIONS = frozenset({"title", "description", "default", "examples", "deprecated"})
@@ -41,10 +41,8 @@ def plain_faults(declared: Mapping[str, Any], value: Any) -> Iterator[str]:
         and not (kind == "integer" and "number" in kinds)
         and not (whole and "integer" in kinds)
     ):
-        wanted = {"string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false"}
-        wanted |= {"array": "a list", "object": "a mapping"}
         shown = json.dumps(value, ensure_ascii=False) if kind != "string" else value
-        yield f"must be {' or '.join(wanted.get(k, k) for k in kinds)}, not `{shown}`"
+        yield f"must be {' or '.join(KIND_WORDS.get(k, k) for k in kinds)}, not `{shown}`"
 
 
 def types_of(types: Any) -> list[Any]:

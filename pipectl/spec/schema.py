@@ -50,6 +50,18 @@ def faults(data: Any, *, included: bool = False) -> Iterator[Fault]:
     return _check(root, data, ())
 
 
+KIND_WORDS = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "object": "a mapping",
+    "array": "a list",
+    "null": "null",
+}
+"""The JSON Schema types in the words of the file language."""
+
+
 def kind_of(value: Any) -> str:
     """The JSON Schema type of a value."""
     return _KINDS[next(kind for kind in _KINDS if isinstance(value, kind))]

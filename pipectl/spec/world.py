@@ -36,13 +36,12 @@ def problems(pipeline: Pipeline, environ: Mapping[str, str]) -> list[Problem]:
     return found
 
 
-def secret_values(pipeline: Pipeline, environ: Mapping[str, str]) -> dict[str, str]:
+def secret_values(pipeline: Pipeline, variables: Mapping[str, str]) -> dict[str, str]:
     """The value of every secret; runs the commands. Raises PipelineError with every secret that has none.
 
-    A variable is that of the environment as `env_file` changes it; a file's or a command's text comes without its last
+    `variables` are the environment as `env_file` changes it; a file's or a command's text comes without its last
     newline.
     """
-    variables = {**environ, **env_file_values(pipeline, environ)} if pipeline.secrets else {}
     values: dict[str, str] = {}
     found: list[Problem] = []
     for name, secret in pipeline.secrets.items():

@@ -51,10 +51,13 @@ class TaskType(Protocol):
 
 
 def raised(outcome: Outcome) -> TaskFailed | None:
-    """The exception that ended a worker's call, None where none did."""
+    """The exception that ended a worker's call, or that its result cannot be read; None where there is neither."""
     if outcome.result is None:
         return None
-    told = result(outcome)
+    try:
+        told = result(outcome)
+    except TaskFailed as garbled:
+        return garbled
     return None if told["ok"] else TaskFailed(str(told["error"]), tuple(map(str, told.get("types", ()))))
 
 

@@ -66,9 +66,8 @@ tasks: {{a: {{}}}}
 
 def test_secret_may_come_from_the_env_file() -> None:
     Path(".env").write_text("TOKEN=from-env-file\n")
-    assert world.secret_values(pipeline("env_file: .env\nsecrets: [TOKEN]\ntasks: {a: {}}"), {}) == {
-        "TOKEN": "from-env-file"
-    }
+    made = pipeline("env_file: .env\nsecrets: [TOKEN]\ntasks: {a: {}}")
+    assert world.secret_values(made, world.env_file_values(made, {})) == {"TOKEN": "from-env-file"}
 
 
 def test_all_secrets_without_a_value_are_told_at_once() -> None:
