@@ -90,6 +90,24 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
+class Connection:
+    """Where a database or a web service is and how one gets in, as the file declares it: see `connections.render`.
+
+    `url` and what `headers` and `auth` hold may be expressions; `verify` is whether the server's certificate is
+    checked, or the file of the authorities by which it is.
+    """
+
+    name: str
+    url: str
+    headers: Mapping[str, Any] = field(default_factory=dict)
+    auth: Mapping[str, Any] | None = None
+    verify: bool | str = True
+    file: str = ""
+    line: int = 0
+    column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """A node of the pipeline. Strings that may hold an expression are kept as written; see `template`.
 
@@ -134,6 +152,7 @@ class Pipeline:
     env: Mapping[str, Any] = field(default_factory=dict)
     env_file: str | None = None
     secrets: Mapping[str, Secret] = field(default_factory=dict)
+    connections: Mapping[str, Connection] = field(default_factory=dict)
     max_parallel: int | None = None
     fail_fast: bool = False
     timeout: float | None = None

@@ -55,7 +55,9 @@ def carry_out(
     for event in session.events:
         report.recall(event)
     try:
-        result = session.carry_out(again=again, guard=guard, listeners=[report.event], on_output=report.output)
+        result = session.carry_out(
+            again=again, guard=guard, listeners=[report.event], on_output=report.output, on_turn=report.tick
+        )
     except GuardDied:
         return 128 + signal.SIGKILL
     report.finish()

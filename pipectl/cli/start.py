@@ -14,7 +14,7 @@ from pipectl.cli.carry import carry_out, look_outside, say_unless_quiet
 from pipectl.cli.definition import Found, find_definition, given_params
 from pipectl.cli.options import OutputMode
 from pipectl.engine.prepare import run_names
-from pipectl.engine.session import World, compute_vars
+from pipectl.engine.session import World, compute_vars, render_connections
 from pipectl.errors import UsageError, render_problem
 from pipectl.executors.guard import Guard
 from pipectl.model import Durability, Pipeline, RunState
@@ -88,13 +88,15 @@ def _new_run(
 ) -> NewRun:
     run_id = new_run_id()
     names = run_names(run_id, moment, "manual", str(found.folder / "runs" / run_id))
+    values = compute_vars(pipeline, params, names, world)
+    render_connections(pipeline, params, values, names, world)  # for what is wrong with them
     return NewRun(
         id=run_id,
         pipeline=pipeline.name,
         file=pipeline.file,
         definition=found.definition,
         params=params,
-        vars=compute_vars(pipeline, params, names, world),
+        vars=values,
         options=options,
         cause="manual",
         logical_time=moment,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipectl.engine.environment import (
     attempt_variables,
@@ -23,12 +23,18 @@ from pipectl.model import Job, Pipeline, Task
 from pipectl.plan import Plan
 from pipectl.tasks import find
 from pipectl.tasks.base import TaskFailed
-from pipectl.template import Renderer, TemplateError, to_json
+from pipectl.template import Computed, Renderer, TemplateError, to_json
+
+if TYPE_CHECKING:
+    from pipectl.connections import Connection  # what most pipelines have none of
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What is the same for all attempts of a run. `secrets` are values by name, `run` is what expressions see of it."""
+    """What is the same for all attempts of a run. `secrets` are values by name, `run` is what expressions see of it.
+
+    `state_file` is where pipectl keeps its own state.
+    """
 
     pipeline: Pipeline
     run: Mapping[str, Any]
@@ -37,6 +43,8 @@ class Setting:
     secrets: Mapping[str, str]
     environ: Mapping[str, str]
     env_file: Mapping[str, str]
+    connections: Mapping[str, Connection] = field(default_factory=dict)
+    state_file: str = ""
 
 
 def run_names(run_id: str, logical_time: datetime, cause: str, folder: str) -> dict[str, Any]:
@@ -66,6 +74,7 @@ class Preparer:
             "params": setting.params,
             "vars": setting.vars,
             "secrets": setting.secrets,
+            "connections": {name: one.facts() for name, one in setting.connections.items()},
             "run": setting.run,
             "pipeline": {"name": pipeline.name, "dir": pipeline.folder},
             "tasks": _Lazy(plan.nodes, self._task_names),
@@ -101,7 +110,7 @@ class Preparer:
         names = self.names(task, base)
         env = extend(base, task.env, lambda value, env: self.render(value, {**names, "env": env}))
         names["env"] = env
-        context = _Attempt(self, names, self._cwd(task, names), env, task)
+        context = _Attempt(self, names, self._cwd(task, names), env, task, timeout)
         work = find(task.type).prepare(task, context)
         return Job(
             instance=node.name,
@@ -161,6 +170,19 @@ class Preparer:
         """The value with its expressions computed."""
         return self._renderer.render_tree(value, names)
 
+    def parts(self, text: str, names: Mapping[str, Any], filters: Collection[str]) -> list[str | Computed]:
+        """The text in parts; see `Renderer.parts`."""
+        return self._renderer.parts(text, names, filters)
+
+    def connection(self, name: str) -> Connection:
+        """The connection of this name, which is declared."""
+        return self._setting.connections[name]
+
+    @property
+    def state_file(self) -> str:
+        """Where pipectl keeps its own state."""
+        return self._setting.state_file
+
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
@@ -171,6 +193,7 @@ class _Attempt:
     cwd: str
     env: Mapping[str, str]
     _task: Task
+    timeout: float | None
 
     @property
     def folder(self) -> str:
@@ -178,6 +201,16 @@ class _Attempt:
 
     def render(self, value: Any) -> Any:
         return self._preparer.render(value, self._names)
+
+    def parts(self, text: str, filters: Collection[str] = ()) -> list[str | Computed]:
+        return self._preparer.parts(text, self._names, filters)
+
+    def connection(self, name: str) -> Connection:
+        return self._preparer.connection(name)
+
+    @property
+    def state_file(self) -> str:
+        return self._preparer.state_file
 
     def plain_names(self) -> dict[str, Any]:
         return self._preparer.plain_names(self._task)

@@ -83,6 +83,7 @@ class Runner:
         fail_fast: bool = False,
         signals: Signals | None = None,
         listeners: Iterable[Listener] = (),
+        on_turn: Callable[[], None] = lambda: None,
         rng: random.Random | None = None,
     ) -> None:
         self._run = held.run
@@ -98,6 +99,7 @@ class Runner:
         self._fail_fast = fail_fast
         self._signals = signals
         self._listeners = list(listeners)
+        self._on_turn = on_turn
         self._rng = rng or random.Random()
         self._turn = _Turn()
         self._unstartable: list[Outcome] = []
@@ -128,6 +130,7 @@ class Runner:
         self._choose()
         self._commit()
         self._act()
+        self._on_turn()
         for outcome in self._wait():
             self._finish(outcome)
         self._hear()
@@ -273,7 +276,7 @@ class Runner:
         retry = node.task.retries
         if self._plan.stopping or not may_retry(retry, verdict, outcome, node.tries):
             return None
-        at = now + delay(retry, node.tries, self._rng.random())
+        at = now + delay(retry, node.tries, self._rng.random(), verdict.retry_after)
         if retry.max_elapsed is not None and node.first_start is not None and at > node.first_start + retry.max_elapsed:
             return None
         return at

@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipectl.engine.clock import Clock
 from pipectl.engine.environment import caller_environment
@@ -27,7 +27,10 @@ from pipectl.plain_json import check_characters
 from pipectl.plan import Plan
 from pipectl.store.rows import Held
 from pipectl.store.store import Store
-from pipectl.template import Renderer
+from pipectl.template import Renderer, TemplateError
+
+if TYPE_CHECKING:
+    from pipectl.connections import Connection  # what most pipelines have none of
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +57,7 @@ def compute_vars(pipeline: Pipeline, params: Mapping[str, Any], run: Mapping[str
     """
     renderer = Renderer(pipeline.folder)
     values: dict[str, Any] = {}
-    names = {
-        "params": params,
-        "vars": values,
-        "run": run,
-        "env": caller_environment(pipeline, world.environ, world.env_file),
-        "pipeline": {"name": pipeline.name, "dir": pipeline.folder},
-    }
+    names = {**_outer_names(pipeline, params, run, world), "vars": values}
     for name, value in pipeline.vars.items():
         try:
             values[name] = renderer.render_tree(value, names)
@@ -69,6 +66,42 @@ def compute_vars(pipeline: Pipeline, params: Mapping[str, Any], run: Mapping[str
             problem = Problem(pipeline.file, 0, 0, f"the variable `{name}` (`vars`) cannot be computed: {error}")
             raise PipelineError([problem]) from error
     return values
+
+
+def render_connections(
+    pipeline: Pipeline, params: Mapping[str, Any], values: Mapping[str, Any], run: Mapping[str, Any], world: World
+) -> dict[str, Connection]:
+    """The pipeline's connections with their expressions computed; `values` are those of its `vars`.
+
+    Raises PipelineError with each that cannot be.
+    """
+    if not pipeline.connections:
+        return {}
+    from pipectl.connections import render
+
+    renderer = Renderer(pipeline.folder)
+    names = {**_outer_names(pipeline, params, run, world), "vars": values, "secrets": world.secrets}
+    rendered: dict[str, Connection] = {}
+    problems = []
+    for name, declared in pipeline.connections.items():
+        try:
+            rendered[name] = render(declared, renderer, names)
+        except TemplateError as error:
+            message = f"connection `{name}`: {error.message}"
+            problems.append(Problem(declared.file, declared.line, declared.column, message, error.hint))
+    if problems:
+        raise PipelineError(problems)
+    return rendered
+
+
+def _outer_names(pipeline: Pipeline, params: Mapping[str, Any], run: Mapping[str, Any], world: World) -> dict[str, Any]:
+    """What expressions see that belong to no task."""
+    return {
+        "params": params,
+        "run": run,
+        "env": caller_environment(pipeline, world.environ, world.env_file),
+        "pipeline": {"name": pipeline.name, "dir": pipeline.folder},
+    }
 
 
 class Session:
@@ -99,8 +132,13 @@ class Session:
         guard: Guard | None,
         listeners: Iterable[Listener],
         on_output: Callable[[str, int, bytes], None],
+        on_turn: Callable[[], None],
     ) -> Result:
-        """Runs what is left of the run, and the tasks in `again` with all below them; returns what came of it."""
+        """Runs what is left of the run, and the tasks in `again` with all below them; returns what came of it.
+
+        Raises PipelineError, before anything starts, where a connection cannot be computed.
+        """
+        setting = self._setting()
         if guard is not None:
             guard.arm()
         first = take_up(self._plan, self._clock.now(), again) if len(self._events) > 1 or again else []
@@ -125,7 +163,7 @@ class Session:
             plan=self._plan,
             store=self._store,
             executor=executor,
-            preparer=Preparer(self._setting(), self._plan, outputs, Renderer(self._pipeline.folder)),
+            preparer=Preparer(setting, self._plan, outputs, Renderer(self._pipeline.folder)),
             outputs=outputs,
             masker=masker,
             clock=self._clock,
@@ -134,6 +172,7 @@ class Session:
             fail_fast=self._run.options.get("fail_fast", self._pipeline.fail_fast),
             signals=guard,
             listeners=listeners,
+            on_turn=on_turn,
         )
         gc.freeze()  # what is there now stays to the end: the collector need not walk it again and again
         try:
@@ -145,7 +184,17 @@ class Session:
         run, world = self._run, self._world
         folder = self._store.make_folder("runs", run.id)
         names = run_names(run.id, run.logical_time, run.cause, str(folder))
-        return Setting(self._pipeline, names, run.params, run.vars, world.secrets, world.environ, world.env_file)
+        return Setting(
+            pipeline=self._pipeline,
+            run=names,
+            params=run.params,
+            vars=run.vars,
+            secrets=world.secrets,
+            environ=world.environ,
+            env_file=world.env_file,
+            connections=render_connections(self._pipeline, run.params, run.vars, names, world),
+            state_file=str(self._store.folder / "state.db"),
+        )
 
 
 def usable_cores() -> int:

@@ -20,12 +20,13 @@ Holds = Callable[[str | bool, Any], bool]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How an attempt ended. `output` is JSON text, masked; `types` are the classes of the exception that ended it."""
+    """How an attempt ended. `output` is JSON text, masked; `kinds` and `retry_after` are those of `TaskFailed`."""
 
     state: State
     output: str | None = None
     error: str | None = None
-    types: tuple[str, ...] = ()
+    kinds: tuple[int | str, ...] = ()
+    retry_after: float = 0.0
 
 
 def judge(task: Task, outcome: Outcome, masker: Masker, holds: Holds) -> Verdict:
@@ -36,7 +37,7 @@ def judge(task: Task, outcome: Outcome, masker: Masker, holds: Holds) -> Verdict
         return Verdict(State.SKIPPED)
     failure = _failure(outcome)
     if failure is not None:
-        return Verdict(State.FAILED, error=shown(masker, failure), types=failure.types)
+        return _failed(masker, failure)
     try:
         value = find(task.type).output(task, outcome)
         check_depth(value)
@@ -46,7 +47,7 @@ def judge(task: Task, outcome: Outcome, masker: Masker, holds: Holds) -> Verdict
             if not holds(expectation, value):
                 raise TaskFailed(f"expected `{_bare(expectation)}`, which is not true of the output {_short(text)}")
     except TaskFailed as error:
-        return Verdict(State.FAILED, error=shown(masker, error), types=error.types)
+        return _failed(masker, error)
     except ValueError as error:
         return Verdict(State.FAILED, error=shown(masker, f"the output is no plain data: {error}"))
     return Verdict(State.SUCCESS, output=None if value is None else text)
@@ -63,7 +64,7 @@ def may_retry(retry: Retry, verdict: Verdict, outcome: Outcome, tries: int) -> b
     """Whether a failed attempt, one of so many `tries`, is of a kind that is tried again."""
     if tries > retry.max:
         return False
-    kinds: set[int | str] = {*verdict.types}
+    kinds = {*verdict.kinds}
     if outcome.exit_code is not None:
         kinds.add(outcome.exit_code)
     if outcome.cause is Cause.TIMEOUT:
@@ -71,16 +72,20 @@ def may_retry(retry: Retry, verdict: Verdict, outcome: Outcome, tries: int) -> b
     return not retry.on or not kinds.isdisjoint(retry.on)
 
 
-def delay(retry: Retry, tries: int, chance: float) -> float:
+def delay(retry: Retry, tries: int, chance: float, asked: float = 0.0) -> float:
     """Seconds before the next attempt, after so many `tries`, never over `max_delay`.
 
-    `chance` from 0 to 1 spreads it by `jitter`.
+    `chance` from 0 to 1 spreads it by `jitter`; so many seconds as were `asked` for are waited in any case.
     """
     try:
         plain = retry.delay * retry.backoff ** (tries - 1)
     except OverflowError:
         return retry.max_delay
-    return min(retry.max_delay, plain * (1 + retry.jitter * (2 * chance - 1)))
+    return min(retry.max_delay, max(asked, plain * (1 + retry.jitter * (2 * chance - 1))))
+
+
+def _failed(masker: Masker, failure: TaskFailed) -> Verdict:
+    return Verdict(State.FAILED, None, shown(masker, failure), failure.kinds, failure.retry_after)
 
 
 def _failure(outcome: Outcome) -> TaskFailed | None:

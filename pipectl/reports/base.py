@@ -37,6 +37,9 @@ class Report:
     def output(self, instance: str, attempt: int, data: bytes) -> None:
         """Tells what an attempt printed, masked, as it comes: pieces may end anywhere."""
 
+    def tick(self) -> None:
+        """Told after each turn of the loop, and at least every half second: for what shows how time goes by."""
+
     def finish(self) -> None:
         """Tells what the run has come to."""
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from pipectl.tasks import python, shell
+from functools import cache
+from importlib import import_module
+from typing import cast
+
 from pipectl.tasks.base import TaskType
 
-_TYPES: dict[str, TaskType] = {"shell": shell, "python": python}
+_TYPES = frozenset({"shell", "python", "sql", "http"})
 
 
+@cache
 def find(name: str | None) -> TaskType:
-    """The task type of this name. Raises KeyError where there is none, which the schema keeps from happening."""
-    return _TYPES[name or ""]
+    """The task type of this name, a module of this package.
+
+    Raises KeyError where there is none, which the schema keeps from happening.
+    """
+    if name not in _TYPES:
+        raise KeyError(name)
+    return cast("TaskType", import_module(f"pipectl.tasks.{name}"))

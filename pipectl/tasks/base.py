@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pipectl.model import OUTPUT_LIMIT, Call, Command, Outcome, Task
 from pipectl.plain_json import parse_json
+from pipectl.template import Computed
+
+if TYPE_CHECKING:
+    from pipectl.connections import Connection  # what most pipelines have none of
 
 
 class TaskFailed(Exception):
-    """The attempt failed; the message says why in one sentence. `types` are the classes of the exception behind it."""
+    """The attempt failed; the message says why in one sentence.
 
-    def __init__(self, message: str, types: tuple[str, ...] = ()) -> None:
+    `kinds` are what `retries: {on: …}` may know it by: the classes of the exception behind it, the status of an
+    answer, `timeout`, `connection`. No new attempt is wanted before `retry_after` seconds.
+    """
+
+    def __init__(self, message: str, kinds: tuple[int | str, ...] = (), retry_after: float = 0.0) -> None:
         super().__init__(message)
-        self.types = types
+        self.kinds = kinds
+        self.retry_after = retry_after
 
 
 class Context(Protocol):
@@ -33,8 +42,22 @@ class Context(Protocol):
     def env(self) -> Mapping[str, str]:
         """The attempt's environment."""
 
+    @property
+    def timeout(self) -> float | None:
+        """The time limit of the attempt in seconds."""
+
+    @property
+    def state_file(self) -> str:
+        """Where pipectl keeps its own state: nothing for a task to write to."""
+
     def render(self, value: Any) -> Any:
         """The value with its expressions computed, through lists and mappings."""
+
+    def parts(self, text: str, filters: Collection[str] = ()) -> list[str | Computed]:
+        """The text in parts, for those who do not paste; see `template.Renderer.parts`."""
+
+    def connection(self, name: str) -> Connection:
+        """The connection of this name."""
 
     def plain_names(self) -> dict[str, Any]:
         """The names that inline code sees, as plain JSON."""
@@ -58,7 +81,9 @@ def raised(outcome: Outcome) -> TaskFailed | None:
         told = result(outcome)
     except TaskFailed as garbled:
         return garbled
-    return None if told["ok"] else TaskFailed(str(told["error"]), tuple(map(str, told.get("types", ()))))
+    if told["ok"]:
+        return None
+    return TaskFailed(str(told["error"]), tuple(told.get("kinds", ())), told.get("retry_after") or 0.0)
 
 
 def result(outcome: Outcome) -> dict[str, Any]:

@@ -4,10 +4,10 @@
                                                                forks an attempt at each request
     python worker.py --once REQUEST RESULT FOLDER [MODULE…]    is one attempt
 
-Words in capitals but the last two are descriptors; the folder is first on `sys.path`. A request is JSON: `payload`, and
-in the first form `env` and `cwd`. A payload is one of `call`, `code` and `script`, with `task`, `with`, `args`,
-`names`. The result is `{"ok": true, "output": …}` or `{"ok": false, "error": …, "types": […]}`; without one, the exit
-code says it all.
+Words in capitals but the last two are descriptors; the folder is first on `sys.path`, an empty one stands for pipectl's
+own code. A request is JSON: `payload`, and in the first form `env` and `cwd`. A payload is one of `call`, `code` and
+`script`, with `task`, `with`, `args`, `names`. The result is `{"ok": true, "output": …}` or `{"ok": false, "error": …,
+"kinds": […], "retry_after": …}`; without one, the exit code says it all.
 """
 
 from __future__ import annotations
@@ -63,7 +63,10 @@ def serve(descriptor: int, failure: BaseException | None) -> None:
 
 def prepare(folder: str, preload: list[str]) -> BaseException | None:
     """Makes the folder importable and imports what is to be preloaded; gives the exception if that fails."""
-    sys.path.insert(0, folder)
+    if folder:
+        sys.path.insert(0, folder)
+    else:
+        sys.path.append(__file__.rsplit("/", 3)[0])  # where pipectl itself lies; last, since it may hold all else too
     try:
         for name in preload:
             importlib.import_module(name)
@@ -151,9 +154,8 @@ def run(payload: dict[str, Any], result: int, failure: BaseException | None) -> 
         answer, code = _exited(leaving)
     except TaskError as fault:
         print(fault, file=sys.stderr)
-        answer, code = {"ok": False, "error": str(fault), "types": []}, 1
+        answer, code = {"ok": False, "error": str(fault), "kinds": []}, 1
     except BaseException as fault:  # noqa: BLE001 - whatever it is, it is the task's failure
-        print(_trace(fault), end="", file=sys.stderr)
         answer, code = _failed(fault), 130 if isinstance(fault, KeyboardInterrupt) else 1
     if answer is not None:
         data, code = _checked(answer, code, payload)
@@ -212,14 +214,24 @@ def _exited(leaving: SystemExit) -> tuple[dict[str, Any] | None, int]:
     if isinstance(leaving.code, int):
         return None, leaving.code & 0xFF
     print(leaving.code, file=sys.stderr)
-    return {**_failed(leaving), "error": str(leaving.code)}, 1
+    return {**_described(leaving), "error": str(leaving.code)}, 1
 
 
 def _failed(fault: BaseException) -> dict[str, Any]:
+    """The answer of a call that raised, which is printed; a fault of pipectl's own code says by itself what it is."""
+    if getattr(fault, "pipectl_fault", False):
+        print(fault, file=sys.stderr)
+        error, own = str(fault)[:_LONGEST_ERROR], vars(fault)
+        return {"ok": False, "error": error, "kinds": own["kinds"], "retry_after": own["retry_after"]}
+    print(_trace(fault), end="", file=sys.stderr)
+    return _described(fault)
+
+
+def _described(fault: BaseException) -> dict[str, Any]:
     kinds = [kind for kind in type(fault).__mro__ if kind is not object]
     names = [kind.__name__ for kind in kinds]
     names += [_full_name(kind) for kind in kinds if _full_name(kind) != kind.__name__]
-    return {"ok": False, "error": _sentence(fault)[:_LONGEST_ERROR], "types": names}
+    return {"ok": False, "error": _sentence(fault)[:_LONGEST_ERROR], "kinds": names}
 
 
 def _sentence(fault: BaseException) -> str:
@@ -276,7 +288,7 @@ def _checked(answer: dict[str, Any], code: int, payload: dict[str, Any]) -> tupl
             return data, code
         error = f"the output is {len(data) / 1e6:.1f} MB as JSON; the limit is 1 MiB: write a file and return its path"
     print(error, file=sys.stderr)
-    return _encode({"ok": False, "error": error, "types": []}), 1
+    return _encode({"ok": False, "error": error, "kinds": []}), 1
 
 
 def _encode(answer: dict[str, Any]) -> bytes:

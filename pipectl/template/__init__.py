@@ -10,9 +10,10 @@ from pipectl.template.errors import TemplateError
 from pipectl.template.references import Reference, references
 from pipectl.template.renderer import Renderer
 from pipectl.template.text import has_expression, is_expression
-from pipectl.template.values import to_json, to_text
+from pipectl.template.values import Computed, to_json, to_text
 
 __all__ = [
+    "Computed",
     "Reference",
     "Renderer",
     "TemplateError",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from pipectl.template.text import Expression, has_expression, single, split
@@ -22,15 +23,16 @@ class Reference:
     minus: str = ""
 
 
-def references(text: str, *, expression: bool = False) -> list[Reference]:
+def references(text: str, *, expression: bool = False, filters: Collection[str] = ()) -> list[Reference]:
     """Every use of a name in the text's expressions, in order; names that expressions bring themselves are left out.
 
-    With `expression` the text is a condition, whose braces may be left out. Raises TemplateError for what cannot be
-    read and for filters and tests that do not exist.
+    With `expression` the text is a condition, whose braces may be left out. `filters` are those that may end an
+    expression besides, see `Renderer.parts`. Raises TemplateError for what cannot be read and for filters and tests
+    that do not exist.
     """
     if not expression and not has_expression(text):
         return []
     from pipectl.template.syntax import references_of  # Jinja2 only where a text has an expression
 
     expressions = [single(text)] if expression else [part for part in split(text) if isinstance(part, Expression)]
-    return [reference for part in expressions for reference in references_of(part)]
+    return [reference for part in expressions for reference in references_of(part, filters)]

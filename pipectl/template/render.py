@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,7 +16,7 @@ from pipectl.template.explain import explain
 from pipectl.template.limits import TIME_LIMIT, Budget, TooSlow, allow, within
 from pipectl.template.syntax import nested_too_deeply, parse
 from pipectl.template.text import Expression, single, split
-from pipectl.template.values import to_json, written
+from pipectl.template.values import Computed, to_json, written
 
 _RESULT = "result"
 _KEPT = 1000
@@ -26,6 +26,7 @@ _KEPT = 1000
 class _Compiled:
     expression: Expression
     code: Template
+    filter: str
 
 
 class Evaluator:
@@ -45,22 +46,30 @@ class Evaluator:
         allow(sum(map(len, texts)))
         return "".join(texts)
 
+    def parts(self, text: str, names: Mapping[str, Any], filters: Collection[str]) -> list[str | Computed]:
+        """See `Renderer.parts`."""
+        return [
+            part if isinstance(part, str) else Computed(self._compute(part, names), part.filter)
+            for part in self._parts(text, tuple(filters))
+        ]
+
     def evaluate(self, text: str, names: Mapping[str, Any]) -> Any:
         """See `Renderer.evaluate`."""
         return self._compute(self._condition(text), names)
 
-    def _compile_parts(self, text: str) -> tuple[str | _Compiled, ...]:
-        return tuple(self._compile(part) if isinstance(part, Expression) else part for part in split(text))
+    def _compile_parts(self, text: str, filters: tuple[str, ...] = ()) -> tuple[str | _Compiled, ...]:
+        return tuple(self._compile(part, filters) if isinstance(part, Expression) else part for part in split(text))
 
     def _compile_condition(self, text: str) -> _Compiled:
         return self._compile(single(text))
 
-    def _compile(self, expression: Expression) -> _Compiled:
+    def _compile(self, expression: Expression, filters: tuple[str, ...] = ()) -> _Compiled:
         try:
-            tree = _Concatenations().visit(parse(self._sandbox, expression))
+            parsed, closed_by = parse(self._sandbox, expression, filters)
+            tree = _Concatenations().visit(parsed)
             tree.set_environment(self._sandbox)
             body: list[nodes.Node] = [nodes.Assign(nodes.Name(_RESULT, "store"), tree, lineno=1)]
-            return _Compiled(expression, self._sandbox.from_string(nodes.Template(body, lineno=1)))
+            return _Compiled(expression, self._sandbox.from_string(nodes.Template(body, lineno=1)), closed_by)
         except (RecursionError, MemoryError, SyntaxError):  # Python's own parser gives up by any of these
             raise nested_too_deeply(expression) from None
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pipectl.template.errors import TemplateError, shorten
 from pipectl.template.text import has_expression
-from pipectl.template.values import kind
+from pipectl.template.values import Computed, kind
 
 if TYPE_CHECKING:
     from pipectl.template.render import Evaluator
@@ -30,6 +30,13 @@ class Renderer:
         In between other text, text stands as it is and everything else as JSON. What a value holds is not rendered.
         """
         return self._evaluator.render(text, names) if has_expression(text) else text
+
+    def parts(self, text: str, names: Mapping[str, Any], filters: Collection[str] = ()) -> list[str | Computed]:
+        """The text outside of the braces as it stands, and in between what each expression came to.
+
+        An expression may end in one of `filters`: its value is then what stands before that, and it says so.
+        """
+        return self._evaluator.parts(text, names, filters) if has_expression(text) else [text]
 
     def render_tree(self, value: Any, names: Mapping[str, Any]) -> Any:
         """A copy of the value with all texts in its lists and mappings rendered; keys stay."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 
 from jinja2 import TemplateSyntaxError, nodes
@@ -14,6 +14,7 @@ from pipectl.template.errors import TemplateError, near
 from pipectl.template.references import Reference
 from pipectl.template.text import LONGEST, Expression
 
+SQL_FILTERS = ("identifier", "literal")
 OWN_NAMES = frozenset({"range", "dict", "null", "exists", "glob", "lines"})
 
 _DASHED = re.compile(r"\b(\w+)\.(\w+(?:-\w+)+)")
@@ -33,20 +34,21 @@ def _sandbox() -> Sandbox:
     return Sandbox("")
 
 
-def references_of(expression: Expression) -> list[Reference]:
+def references_of(expression: Expression, closing: Collection[str] = ()) -> list[Reference]:
     """The names that the expression uses, in the order in which they stand; raises TemplateError for any fault."""
     sandbox = _sandbox()
     try:
-        found = [*_visit(parse(sandbox, expression), expression.offset)]
+        found = [*_visit(parse(sandbox, expression, closing)[0], expression.offset)]
     except RecursionError:
         raise nested_too_deeply(expression) from None
     return sorted(found, key=lambda reference: reference.offset)
 
 
-def parse(sandbox: Sandbox, expression: Expression) -> nodes.Expr:
-    """The syntax tree, in which every `lineno` is an offset in the source.
+def parse(sandbox: Sandbox, expression: Expression, closing: Collection[str] = ()) -> tuple[nodes.Expr, str]:
+    """The syntax tree, in which every `lineno` is an offset in the source, and the filter of `closing` that ends it.
 
-    Raises TemplateError for what cannot be read, and for filters and tests that do not exist.
+    That filter is no part of the tree. Raises TemplateError for what cannot be read, and for filters and tests that do
+    not exist.
     """
     source = expression.source
     if len(source) > LONGEST:
@@ -57,6 +59,7 @@ def parse(sandbox: Sandbox, expression: Expression) -> nodes.Expr:
         if not parser.stream.eos:
             got = source[parser.stream.current.lineno :].split(maxsplit=1)[0]
             raise TemplateSyntaxError(f"unexpected `{got[:20]}`", parser.stream.current.lineno)
+        tree, closed_by = _without_closing(tree, closing)
         _check(sandbox, tree, expression.offset)
     except TemplateSyntaxError as error:
         raise _syntax_error(expression, error) from None
@@ -66,7 +69,13 @@ def parse(sandbox: Sandbox, expression: Expression) -> nodes.Expr:
         raise
     except ValueError as error:  # a number of more digits than Python reads
         raise TemplateError("the expression cannot be read: a number is too long", expression.offset) from error
-    return tree
+    return tree, closed_by
+
+
+def _without_closing(tree: nodes.Expr, closing: Collection[str]) -> tuple[nodes.Expr, str]:
+    if isinstance(tree, nodes.Filter) and tree.name in closing and tree.node and not (tree.args or tree.kwargs):
+        return tree.node, tree.name
+    return tree, ""
 
 
 def nested_too_deeply(expression: Expression) -> TemplateError:
@@ -97,6 +106,8 @@ def _check(sandbox: Sandbox, tree: nodes.Expr, start: int) -> None:
 
 
 def _check_known(what: str, name: str, known: Mapping[str, object], offset: int) -> None:
+    if what == "filter" and name in SQL_FILTERS:
+        raise TemplateError(f"the filter `{name}` is for SQL, where it ends an expression", offset)
     if name not in known:
         words = [word for word in known if word.isidentifier()]
         raise TemplateError(f"there is no {what} `{name}`", offset, near(name, words))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -12,6 +13,14 @@ from pipectl.template.errors import TemplateError
 from pipectl.template.limits import allow
 
 _SEQUENCES = (list, tuple, range, Iterator)
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """What an expression came to, as plain JSON; `filter` is the one of those asked for that ends it, or empty."""
+
+    value: Any
+    filter: str = ""
 
 
 def to_json(value: Any) -> Any:

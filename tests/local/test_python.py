@@ -73,7 +73,7 @@ def test_traceback_shows_the_users_frames_only(local):
     assert result(outcome) == {
         "ok": False,
         "error": "ValueError: bad row 7",
-        "types": ["ValueError", "Exception", "BaseException"],
+        "kinds": ["ValueError", "Exception", "BaseException"],
     }
 
 
@@ -92,7 +92,7 @@ def test_exception_of_a_module_is_known_by_both_its_names(local):
     module(local, "class BadRow(ValueError): pass\ndef f(): raise BadRow\n")
     answer = result(local.run(local.job(local.call({"call": "etl:f"})))["t"])
     assert answer["error"] == "etl.BadRow"
-    assert {"BadRow", "etl.BadRow", "ValueError"} <= set(answer["types"])
+    assert {"BadRow", "etl.BadRow", "ValueError"} <= set(answer["kinds"])
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_what_cannot_be_called_says_so_without_frames(local, call, error):
 
 def test_syntax_error_points_at_the_line(local):
     outcome = local.python("x = 1\nif:\n")
-    assert result(outcome)["types"][0] == "SyntaxError"
+    assert result(outcome)["kinds"][0] == "SyntaxError"
     assert 'File "<task t>", line 2' in outcome.log.decode()
 
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipectl.template import Reference, Renderer, TemplateError, has_expression, references, to_text
+from pipectl.template import Computed, Reference, Renderer, TemplateError, has_expression, references, to_text
 from pipectl.template.limits import VALUE_LIMIT, TooSlow, within
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -622,3 +622,33 @@ class TestText:
             "assert 'jinja2' in sys.modules\n"
         )
         subprocess.run([sys.executable, "-c", code], check=True)
+
+
+class TestParts:
+    def parts(self, text: str, *filters: str) -> list[str | Computed]:
+        return Renderer("/").parts(text, {"params": {"n": 3, "t": "a'b"}}, filters)
+
+    def test_text_and_values_stay_apart(self) -> None:
+        assert self.parts("x = {{ params.n }} or {{ params.t }};") == [
+            "x = ",
+            Computed(3),
+            " or ",
+            Computed("a'b"),
+            ";",
+        ]
+
+    def test_text_without_an_expression_is_one_part(self) -> None:
+        assert self.parts("select '{}'") == ["select '{}'"]
+
+    def test_filter_that_ends_an_expression_is_told_and_not_applied(self) -> None:
+        assert self.parts("{{ params.t | upper | identifier }}", "identifier") == [Computed("A'B", "identifier")]
+
+    def test_filter_is_known_only_where_it_was_asked_for(self) -> None:
+        with pytest.raises(TemplateError, match="the filter `identifier` is for SQL"):
+            self.parts("{{ params.t | identifier }}")
+        with pytest.raises(TemplateError, match="ends an expression"):
+            self.parts("{{ params.t | identifier | upper }}", "identifier")
+
+    def test_names_before_it_are_references(self) -> None:
+        found = references("{{ params.t | literal }}", filters=("literal",))
+        assert [reference.path for reference in found] == [("params", "t")]

@@ -1,0 +1,206 @@
+"""Where SQL text has quotes, comments and ends of statements, which each database says in its own way.
+
+General SQL parsers know one mixture of all dialects, in which `'C:\\'` may not end and `#>` begins a comment. Here a
+mistake is damage: a value put into a string, a statement cut in two. A text with expressions comes as parts: pieces of
+text, and in between whatever stands for the values. A dialect is a name of SQLAlchemy's.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Generic, TypeVar
+
+Value = TypeVar("Value")
+
+_VALUE = "\0"  # in place of a value while the text is read: no part of a word, a quote or the mark of a comment
+
+_STRING = r"'(?:[^']|'')*+(?:'|\Z)"
+_DOUBLE = r'"(?:[^"]|"")*+(?:"|\Z)'
+_BACKTICKS = r"`(?:[^`]|``)*+(?:`|\Z)"
+_BRACKETS = r"\[[^\]]*(?:\]|\Z)"
+_ESCAPED = r"'(?:[^'\\]|''|\\.)*+(?:'|\\?\Z)"
+_ESCAPED_DOUBLE = r'"(?:[^"\\]|""|\\.)*+(?:"|\\?\Z)'
+_EXECUTED = r"/\*M?!.*?(?:\*/|\Z)"  # MySQL runs what is in it
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """The lexical rules of a database. Block comments may nest; dollars may quote, as in `$tag$…$tag$`."""
+
+    quotes: tuple[str, ...]
+    comment: str = r"--[^\n]*"
+    nested: bool = False
+    dollars: bool = False
+
+
+_POSTGRESQL = _Rules(("[eE]" + _ESCAPED, _STRING, _DOUBLE), comment=r"--[^\n\r]*", nested=True, dollars=True)
+_MYSQL = _Rules((_ESCAPED, _ESCAPED_DOUBLE, _BACKTICKS, _EXECUTED), comment=r"(?:--(?=[\x01-\x20]|\Z)|\#)[^\n]*")
+_RULES = {
+    "sqlite": _Rules((_STRING, _DOUBLE, _BACKTICKS, _BRACKETS)),
+    "postgresql": _POSTGRESQL,
+    "duckdb": _POSTGRESQL,
+    "mysql": _MYSQL,
+    "mariadb": _MYSQL,
+}
+_STANDARD = _Rules((_STRING, _DOUBLE))
+
+_COMMENT_MARKS = re.compile(r"/\*|\*/")
+_ROUTINES = frozenset({"TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "PACKAGE"})
+_OTHER_OBJECTS = frozenset({"TABLE", "VIEW", "INDEX", "SCHEMA", "DATABASE", "TYPE", "SEQUENCE", "RULE", "POLICY"})
+_ENDED_BY_NAME = frozenset({"IF", "LOOP", "WHILE", "REPEAT", "FOR"})
+
+
+@dataclass(frozen=True, slots=True)
+class Statement(Generic[Value]):
+    """One statement: its text and values as they follow each other.
+
+    `number` counts from 1 in its text; `words` are the first two, in capitals; `line` is its first line that is no
+    comment, with `{{ … }}` for each value.
+    """
+
+    number: int
+    parts: tuple[str | Value, ...]
+    words: tuple[str, ...]
+    line: str
+
+
+def quoted(parts: Sequence[str | None], dialect: str | None = None) -> list[int]:
+    """The indices of those values (None) that stand within quotes or comments.
+
+    Without a dialect they are those that do in each database that pipectl knows.
+    """
+    if dialect is None:
+        return sorted(set.intersection(*(set(quoted(parts, known)) for known in _RULES)))
+    text, places = _joined(parts)
+    found: list[int] = []
+    for kind, start, end in _tokens(text, dialect):
+        if kind in ("QUOTED", "COMMENT"):
+            found += (index for _, index in _within(places, start, end))
+    return found
+
+
+def statements(parts: Sequence[str | Value], dialect: str) -> list[Statement[Value]]:
+    """The statements of the text, each without the semicolon that ends it; empty ones and mere comments are left out.
+
+    Semicolons in quotes, comments and parentheses and in the bodies of routines and triggers end nothing. What is
+    left is as it was written, but for white space at the ends.
+    """
+    text, places = _joined([part if isinstance(part, str) else None for part in parts])
+    found: list[Statement[Value]] = []
+    for span in _spans(text, dialect):
+        pieces: list[str | Value] = []
+        at = span.start
+        for place, index in _within(places, span.start, span.end):
+            pieces += (text[at:place], parts[index]) if at < place else (parts[index],)
+            at = place + 1
+        if at < span.end:
+            pieces.append(text[at : span.end])
+        line = text[span.first : span.end].partition("\n")[0].rstrip().replace(_VALUE, "{{ … }}")
+        found.append(Statement(len(found) + 1, tuple(pieces), tuple(span.words), line))
+    return found
+
+
+def _joined(parts: Sequence[str | None]) -> tuple[str, list[tuple[int, int]]]:
+    """The text with a sign for each value, and the values' places in it with the indices of their parts."""
+    places, length = [], 0
+    for index, part in enumerate(parts):
+        if part is None:
+            places.append((length, index))
+        length += 1 if part is None else len(part)
+    return "".join(_VALUE if part is None else part for part in parts), places
+
+
+def _within(places: list[tuple[int, int]], start: int, end: int) -> list[tuple[int, int]]:
+    return places[bisect_left(places, (start, -1)) : bisect_left(places, (end, -1))]
+
+
+@cache
+def _pattern(rules: _Rules) -> re.Pattern[str]:
+    kinds = {
+        "QUOTED": "|".join(rules.quotes),
+        "COMMENT": rules.comment,
+        "BLOCK": r"/\*",
+        "DOLLARS": r"\$(?:[^\W\d]\w*)?\$" if rules.dollars else r"(?!)",
+        "WORD": r"[\w\x80-\U0010ffff][\w$\x80-\U0010ffff]*",
+        "MARK": r"[();]",
+    }
+    return re.compile("|".join(f"(?P<{kind}>{part})" for kind, part in kinds.items()), re.DOTALL)
+
+
+def _tokens(text: str, dialect: str) -> Iterator[tuple[str, int, int]]:
+    """Kind, start and end of what counts: QUOTED, COMMENT, WORD, MARK (a parenthesis or semicolon), OTHER."""
+    rules = _RULES.get(dialect, _STANDARD)
+    at = 0
+    for found in _found(text, rules):
+        kind, start, end = found
+        if text[at:start].strip():
+            yield "OTHER", at, start
+        yield found
+        at = end
+    if text[at:].strip():
+        yield "OTHER", at, len(text)
+
+
+def _found(text: str, rules: _Rules) -> Iterator[tuple[str, int, int]]:
+    pattern, at = _pattern(rules), 0
+    while match := pattern.search(text, at):
+        kind, start, at = match.lastgroup or "", match.start(), match.end()
+        if kind == "BLOCK":
+            kind, at = "COMMENT", _end_of_comment(text, at, nested=rules.nested)
+        elif kind == "DOLLARS":
+            closing = text.find(match[0], at)
+            kind, at = "QUOTED", len(text) if closing < 0 else closing + len(match[0])
+        yield kind, start, at
+
+
+def _end_of_comment(text: str, at: int, *, nested: bool) -> int:
+    depth = 1
+    for mark in _COMMENT_MARKS.finditer(text, at):
+        if mark[0] == "*/":
+            depth -= 1
+        elif nested:
+            depth += 1
+        if not depth:
+            return mark.end()
+    return len(text)
+
+
+def _spans(text: str, dialect: str) -> Iterator[_Span]:
+    span = _Span(0)
+    for kind, start, end in _tokens(text, dialect):
+        if text[start:end] == ";" and not span.is_open:
+            if span.end:
+                yield span
+            span = _Span(end)
+        elif kind == "COMMENT":
+            span.take_comment(start, end)
+        else:
+            span.take(kind, text[start:end], start, end)
+    if span.end:
+        yield span
+
+
+class _Span:
+    """Where a statement stands: from `start` to `end`, its first token that is no comment at `first`.
+
+    It is open as long as a semicolon would not end it. `end` is 0 as long as it holds nothing but comments.
+    """
+
+    def __init__(self, start: int) -> None:
+        self.start = start
+        self.first = self.end = 0
+        self.words: list[str] = []
+        self._routine: bool | None = None
+        self._parentheses = self._blocks = 0
+        self._before = ""
+
+    @property
+    def is_open(self) -> bool:
+        return self._parentheses > 0 or self._blocks > 0
+
+    def take(self, kind: str, text: str, start: int, end: int) -> None:
+        ...
