@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipectl.events import (
     AttemptFinished,
@@ -20,8 +20,23 @@ from pipectl.model import ENDED, RunState, State
 
 
 @dataclass(slots=True)
+class Span:
+    """A stretch of time, in seconds since the epoch; `ended` is None while it goes on.
+
+    Of an attempt, `state` is what it came to, or None where it was lost with its runner or goes on.
+    """
+
+    started: float
+    ended: float | None = None
+    state: State | None = None
+
+
+@dataclass(slots=True)
 class InstanceView:
-    """One instance; times are seconds since the epoch, `started` that of its first attempt that was not lost."""
+    """One instance; times are seconds since the epoch, `started` that of its first attempt that was not lost.
+
+    `spans` are all its attempts, those before a resume opened it again too.
+    """
 
     name: str
     task: str
@@ -34,6 +49,7 @@ class InstanceView:
     allowed: bool = False
     closed_by: str | None = None
     retry_at: float | None = None
+    spans: list[Span] = field(default_factory=list)
 
     @property
     def duration(self) -> float | None:
@@ -47,14 +63,22 @@ class InstanceView:
 
 
 class RunView:
-    """The instances of a run, by name and in the order of the file, and where the run stands."""
+    """The instances of a run, by name and in the order of the file, and where the run stands.
+
+    `by_state` holds the same instances by their state, in the order in which they came to it. `sessions` are the
+    stretches of time in which a runner worked at the run; of one that was killed, up to the last that is known of it.
+    """
 
     def __init__(self, tasks: Iterable[str]) -> None:
         self.instances = {name: InstanceView(name, name) for name in tasks}
+        self.by_state: dict[State, dict[str, InstanceView]] = {state: {} for state in State}
+        self.by_state[State.PENDING].update(self.instances)
         self.state = RunState.RUNNING
         self.started: float | None = None
         self.ended: float | None = None
         self.stopping: str | None = None
+        self.sessions: list[Span] = []
+        self.heard = 0.0  # when the newest event was
 
     def apply(self, event: Event) -> None:
         """Takes in what happened."""
@@ -64,53 +88,72 @@ class RunView:
             case AttemptFinished():
                 self._finish(self.instances[event.instance], event)
             case TaskOpened(_, name):
-                self.instances[name].state = State.QUEUED
+                self._move(self.instances[name], State.QUEUED)
             case TaskClosed(at, name, state, by, error, allowed):
                 one = self.instances[name]
-                one.state, one.ended, one.closed_by, one.allowed = state, at, by, allowed
+                self._move(one, state)
+                one.ended, one.closed_by, one.allowed = at, by, allowed
                 one.error, one.retry_at = error or one.error, None
             case RunStarted(at):
                 self.started = at
+                self.sessions.append(Span(at))
             case RunStopping(_, reason):
                 self.stopping = reason
-            case RunResumed(_, reopened):
-                self._resume(reopened)
+            case RunResumed(at, reopened):
+                self._resume(at, reopened)
             case RunFinished(at, state):
                 self.ended, self.state = at, state
+                self.sessions[-1].ended = at
+        self.heard = event.at
+
+    def _move(self, one: InstanceView, state: State) -> None:
+        del self.by_state[one.state][one.name]
+        one.state = state
+        self.by_state[state][one.name] = one
 
     def _start(self, one: InstanceView, at: float, attempt: int) -> None:
-        one.state, one.attempts, one.retry_at, one.error = State.RUNNING, attempt, None, None
+        self._move(one, State.RUNNING)
+        one.attempts, one.retry_at, one.error = attempt, None, None
+        one.spans.append(Span(at))
         if one.started is None:
             one.started = at
 
     def _finish(self, one: InstanceView, event: AttemptFinished) -> None:
         one.exit_code, one.error = event.exit_code, event.error
+        span = one.spans[-1]
+        span.ended, span.state = event.at, event.state
         if event.state is None:
-            one.state, one.started = State.QUEUED, None
+            self._move(one, State.QUEUED)
+            one.started = None
+            span.ended = self.sessions[-2].ended if len(self.sessions) > 1 else event.at
         elif event.retry_at is not None:
-            one.state, one.retry_at = State.RETRYING, event.retry_at
+            self._move(one, State.RETRYING)
+            one.retry_at = event.retry_at
         else:
-            one.state, one.ended, one.allowed = event.state, event.at, event.allowed
+            self._move(one, event.state)
+            one.ended, one.allowed = event.at, event.allowed
 
-    def _resume(self, reopened: Iterable[str]) -> None:
+    def _resume(self, at: float, reopened: Iterable[str]) -> None:
         self.state, self.ended, self.stopping = RunState.RUNNING, None, None
+        self.sessions[-1].ended = self.heard
+        self.sessions.append(Span(at))
         for name in reopened:
-            attempts = self.instances[name].attempts
-            self.instances[name] = InstanceView(name, self.instances[name].task, attempts=attempts)
+            before = self.instances[name]
+            self._move(before, State.PENDING)
+            again = InstanceView(name, before.task, attempts=before.attempts, spans=before.spans)
+            self.instances[name] = self.by_state[State.PENDING][name] = again
 
     @property
     def failures(self) -> list[InstanceView]:
         """What made the run fail, the first to fail first: mostly the root of the others."""
-        return sorted((one for one in self.instances.values() if one.is_failure), key=lambda one: one.ended or 0.0)
+        failed = (one for one in self.by_state[State.FAILED].values() if one.is_failure)
+        return sorted(failed, key=lambda one: one.ended or 0.0)
 
     def counts(self) -> dict[State, int]:
         """How many instances are in each state, in the order of the states; those of none are left out."""
-        found = dict.fromkeys(State, 0)
-        for one in self.instances.values():
-            found[one.state] += 1
-        return {state: count for state, count in found.items() if count}
+        return {state: len(found) for state, found in self.by_state.items() if found}
 
     @property
     def open(self) -> list[InstanceView]:
-        """What has not ended."""
-        return [one for one in self.instances.values() if one.state not in ENDED]
+        """What has not ended, by state."""
+        return [one for state, found in self.by_state.items() if state not in ENDED for one in found.values()]

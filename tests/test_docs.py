@@ -41,8 +41,8 @@ def run(command: str, folder: Path) -> str:
 def as_shape(text: str) -> list[str]:
     """The lines without what differs from run to run: ids, times, and how wide a table's columns are."""
     text = re.sub(r"\b[0-9a-f]{12}\b", "RUN", text)
-    text = re.sub(r"\d{4}-\d\d-\d\d[T ][\d:+]+", "TIME", text)
-    text = re.sub(r"\b\d+(\.\d+)?(ms|s)\b", "TOOK", text)
+    text = re.sub(r"\d{4}-\d\d-\d\d[T ][\d:+]+|\b\d\d:\d\d\b", "TIME", re.sub("[━╌✗]+", "", text))
+    text = re.sub(r"\b\d+(\.\d+)?(ms|s)\b( +\d+(\.\d+)?(ms|s)\b)*", "TOOK", text)
     return sorted(" ".join(re.sub("─+", "─", line).split()) for line in text.splitlines() if line.strip())
 
 

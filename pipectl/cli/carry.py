@@ -60,6 +60,8 @@ def carry_out(
         )
     except GuardDied:
         return 128 + signal.SIGKILL
+    finally:
+        report.close()
     report.finish()
     if result.signal:
         return 128 + result.signal

@@ -21,11 +21,16 @@ COMMANDS = {
     "run": "Run a pipeline.",
     "resume": "Run the rest of a run that is not a success.",
     "validate": "Check pipeline files, and show every error at once.",
+    "plan": "Show what would run, in what order, why and for how long.",
+    "simulate": "Run a pipeline in simulated time.",
+    "graph": "Draw how the tasks of a pipeline need each other.",
     "runs": "List the runs, newest first.",
     "show": "Show one run with its tasks.",
     "logs": "Show what the tasks of a run printed.",
     "cancel": "End a run from another terminal.",
     "init": "Write a first pipeline.",
+    "schema": "Print the JSON Schema of pipeline files.",
+    "doctor": "Check this machine, a state, and what a pipeline needs.",
 }
 """Every command with its line of help: the `main` of a module of this package, imported when it is asked for."""
 

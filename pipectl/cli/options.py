@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ class OutputMode(StrEnum):
     """How a run is told."""
 
     AUTO = "auto"
+    LIVE = "live"
     PLAIN = "plain"
     JSON = "json"
     QUIET = "quiet"
@@ -24,12 +26,21 @@ class DurabilityChoice(StrEnum):
     NORMAL = "normal"
 
 
+File = Annotated[str, typer.Argument(metavar="FILE", help="The pipeline file; - for standard input.")]
+Param = Annotated[
+    list[str] | None, typer.Option("--param", "-p", metavar="NAME=VALUE", help="A parameter; may be given again.")
+]
+ParamsFile = Annotated[Path | None, typer.Option("--params-file", metavar="FILE", help="Parameters as YAML or JSON.")]
 State = Annotated[
     str | None, typer.Option("--state", metavar="DIR", help="The state folder [default: .pipectl beside the file].")
 ]
 Output = Annotated[
     OutputMode,
-    typer.Option("--output", help="plain: lines to standard error; json: an event a line; quiet: only failures."),
+    typer.Option(
+        "--output",
+        help="live: what goes on, on a terminal; plain: lines to standard error; json: an event a line;"
+        " quiet: only failures; auto: live or plain.",
+    ),
 ]
 Jobs = Annotated[
     int | None, typer.Option("--jobs", "-j", min=1, metavar="N", help="So many tasks at once [default: the cores].")

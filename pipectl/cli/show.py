@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import json
+from typing import Annotated
 
 import typer
 
 from pipectl.cli.options import AsJson, RunName, State
+from pipectl.cli.state_option import state_option
+from pipectl.model import RunState
 from pipectl.run_view import RunView
 from pipectl.spec.build import build
 from pipectl.store.folder import nearest
 from pipectl.store.store import Store
 
 
-def main(run: RunName = "latest", as_json: AsJson = False, state: State = None) -> None:
+def main(
+    run: RunName = "latest",
+    every: Annotated[bool, typer.Option("--all", help="Every task, however many there are.")] = False,
+    as_json: AsJson = False,
+    state: State = None,
+) -> None:
     """Show one run with its tasks."""
     store = Store.open_for_reading(nearest(state))
     found = store.find(run)
-    view = RunView(build(store.definition(found.definition)).tasks)
+    tasks = build(store.definition(found.definition)).tasks
+    view = RunView(tasks)
     for event in store.events(found):
         view.apply(event)
     if as_json:
@@ -27,6 +36,9 @@ def main(run: RunName = "latest", as_json: AsJson = False, state: State = None) 
         rows = [instance_facts(one, outputs.get(one.name)) for one in view.instances.values()]
         typer.echo(json.dumps({"run": run_facts(found), "instances": rows}))
         return
-    from pipectl.cli.tables import print_run
+    from pipectl.cli.run_table import print_run
 
-    print_run(found, view)
+    hint = ""
+    if found.state in {RunState.FAILED, RunState.CANCELLED, RunState.INTERRUPTED}:
+        hint = f"hint: `pipectl resume {found.id}{state_option(store.folder)}` runs the rest"
+    print_run(found, view, tasks, hint=hint, every=every)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pipectl.engine.clock import Clock
+from pipectl.engine.journal import Journal
 from pipectl.engine.outputs import Outputs
 from pipectl.engine.prepare import Preparer
 from pipectl.engine.verdict import Verdict, delay, judge, may_retry, shown
@@ -33,7 +34,6 @@ from pipectl.masking import Masker
 from pipectl.model import Cause, Job, Outcome, RunState, State
 from pipectl.plan import Decision, Plan
 from pipectl.store.rows import Held, Log
-from pipectl.store.store import Store
 from pipectl.tasks.base import TaskFailed
 from pipectl.template import TemplateError
 
@@ -72,7 +72,7 @@ class Runner:
         held: Held,
         recorded: int,
         plan: Plan,
-        store: Store,
+        store: Journal,
         executor: Executor,
         preparer: Preparer,
         outputs: Outputs,
@@ -85,6 +85,7 @@ class Runner:
         listeners: Iterable[Listener] = (),
         on_turn: Callable[[], None] = lambda: None,
         rng: random.Random | None = None,
+        look_every: float = _LOOK_EVERY,
     ) -> None:
         self._run = held.run
         self._recorded = recorded
@@ -106,6 +107,7 @@ class Runner:
         self._grace_ends: dict[str, float] = {}
         self._request = held.heard
         self._next_look = 0.0
+        self._look_every = look_every
         self._deadline = None if timeout is None else clock.now() + timeout
         self.signal: int | None = None
 
@@ -313,7 +315,7 @@ class Runner:
         if self._deadline is not None and now >= self._deadline:
             self._stop("timeout")
         if now >= self._next_look:
-            self._next_look = now + _LOOK_EVERY
+            self._next_look = now + self._look_every
             for number, kind in self._store.requests(self._run, self._request):
                 self._request = number
                 if kind == "cancel" and not self._plan.cancelled:

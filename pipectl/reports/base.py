@@ -40,6 +40,9 @@ class Report:
     def tick(self) -> None:
         """Told after each turn of the loop, and at least every half second: for what shows how time goes by."""
 
+    def close(self) -> None:
+        """Leaves the terminal as it was; called before `finish`, and where that is never called."""
+
     def finish(self) -> None:
         """Tells what the run has come to."""
 

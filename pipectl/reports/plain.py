@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pipectl.durations import format_duration
 from pipectl.events import AttemptFinished, AttemptStarted, Event, RunResumed, RunStopping, TaskClosed
 from pipectl.model import Pipeline
 from pipectl.reports.base import Report
 from pipectl.reports.console import Console
-from pipectl.reports.summary import closing, summary
+from pipectl.reports.summary import outcome, summary
 from pipectl.reports.text import COLOURS, clean, coloured
 from pipectl.store.rows import Run
 from pipectl.store.store import Store
@@ -46,12 +45,7 @@ class PlainReport(Report):
 
     def _ended(self, name: str, event: AttemptFinished | TaskClosed) -> None:
         one = self.view.instances[name]
-        words = closing(one)
-        if isinstance(event, AttemptFinished) and event.state is None:
-            words = f"attempt {event.attempt} was {event.error}"
-        elif one.retry_at is not None:
-            words += f"; next attempt in {format_duration(max(0.0, one.retry_at - event.at))}"
-        self._line(name, words, COLOURS.get(one.state))
+        self._line(name, outcome(one, event), COLOURS.get(one.state))
 
     def output(self, instance: str, attempt: int, data: bytes) -> None:
         """Tells whole lines; keeps what has no end yet."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipectl.durations import format_duration
+from pipectl.events import AttemptFinished, TaskClosed
 from pipectl.model import RunState, State
 from pipectl.reports.base import Report
 from pipectl.reports.text import COLOURS, clean, coloured, counted
@@ -34,7 +35,7 @@ def failures(report: Report, *, colour: bool) -> Iterator[str]:
         yield f"and {len(failed) - _MOST_FAILURES} more failed: `{command}` lists them"
     blocked = [one.name for one in report.view.instances.values() if one.state is State.UPSTREAM_FAILED]
     if blocked:
-        yield f"not run because of that: {_listed(blocked)}"
+        yield f"not run because of that: {listed(blocked)}"
 
 
 def ending(report: Report, *, colour: bool) -> str:
@@ -73,6 +74,17 @@ def closing(one: InstanceView) -> str:
             return f"{one.state}{took}{error}"
 
 
-def _listed(names: list[str], most: int = 8) -> str:
+def outcome(one: InstanceView, event: AttemptFinished | TaskClosed) -> str:
+    """What an event that ended an attempt or an instance has come to, in words."""
+    if isinstance(event, AttemptFinished) and event.state is None:
+        return f"attempt {event.attempt} was {event.error}"
+    words = closing(one)
+    if one.retry_at is not None:
+        words += f"; next attempt in {format_duration(max(0.0, one.retry_at - event.at))}"
+    return words
+
+
+def listed(names: list[str], most: int = 8) -> str:
+    """The first of the names, and how many more there are."""
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pipectl.model import State
 
 _SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|$)|[ -/]*[0-~]?)")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # Control characters but tab and newline, and those that turn the direction of text.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 
@@ -36,8 +37,15 @@ def clean(text: str) -> str:
 
 
 def wants_colour() -> bool:
-    """Whether standard error is a terminal that is not to be kept free of colour (https://no-color.org)."""
-    return "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb" and sys.stderr.isatty()
+    """Whether what goes to standard error may have colour (https://no-color.org, https://force-color.org)."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or can_repaint()
+
+
+def can_repaint() -> bool:
+    """Whether standard error is a terminal that can move its cursor."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "") not in {"", "dumb", "unknown"}
 
 
 def coloured(text: str, code: str | None, on: bool) -> str:
@@ -45,6 +53,11 @@ def coloured(text: str, code: str | None, on: bool) -> str:
     return f"\x1b[{code}m{text}\x1b[0m" if on and code else text
 
 
+def uncoloured(text: str) -> str:
+    """The text without what `coloured` added."""
+    return _COLOUR.sub("", text)
+
+
 def counted(counts: Mapping[State, int]) -> str:
     """Counts of states as words: `3 success, 1 failed`."""
-    return ", ".join(f"{count} {state}" for state, count in counts.items())
+    return ", ".join(f"{count:,} {state}" for state, count in counts.items())

@@ -95,8 +95,8 @@ def check_private(folder: Path) -> None:
 
 def refuse_remote(folder: Path) -> None:
     """Raises StateError where the folder would lie on a network file system."""
-    kind = _file_system(folder)
-    if kind in _REMOTE:
+    kind = file_system(folder)
+    if is_remote(kind):
         raise StateError(
             f"the state folder `{folder}` is on a network file system ({kind}), where SQLite loses data",
             "keep it on a local disk: `--state DIR` or PIPECTL_STATE",
@@ -111,7 +111,12 @@ def unusable(folder: Path, error: OSError) -> StateError:
     )
 
 
-def _file_system(folder: Path) -> str:
+def is_remote(kind: str) -> bool:
+    """Whether a file system of this type is shared by machines."""
+    return kind in _REMOTE
+
+
+def file_system(folder: Path) -> str:
     """The type of the file system that holds the folder, or would hold it; empty where the system does not tell."""
     if sys.platform != "linux":
         return ""

@@ -16,7 +16,7 @@ from typing import Any
 from pipectl.errors import StateError, UsageError
 from pipectl.events import Event, RunFinished, RunResumed, RunStarted, decode, encode
 from pipectl.model import Durability, RunState
-from pipectl.store import definitions
+from pipectl.store import definitions, history
 from pipectl.store.database import Database
 from pipectl.store.definitions import Definition
 from pipectl.store.folder import unusable
@@ -209,6 +209,17 @@ class Store:
     def outputs(self, run: Run) -> dict[str, str]:
         """All recorded outputs of a run, as JSON text by instance."""
         return dict(self._all("SELECT instance, value FROM outputs WHERE run = ?", run.number))
+
+    def durations(self, pipeline: str) -> dict[str, float]:
+        """How many seconds each instance of a pipeline took in its newest runs, by name; see `history`."""
+        with self._database.reading() as connection:
+            return history.durations(connection, pipeline)
+
+    def faults(self) -> list[str]:
+        """What SQLite finds wrong with the file, none where it is sound. Reads all of it."""
+        broken = [row[0] for row in self._all("PRAGMA integrity_check(10)") if row[0] != "ok"]
+        loose = [f"a row of `{row[0]}` refers to nothing" for row in self._all("PRAGMA foreign_key_check")]
+        return broken + sorted(set(loose))
 
     def log(self, run: Run, instance: str, attempt: int) -> Log | None:
         """The log of an attempt that has ended; None while it has not, and where it printed nothing."""

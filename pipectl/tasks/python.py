@@ -25,7 +25,7 @@ def prepare(task: Task, context: Context) -> Call:
         payload |= {"script": os.path.join(context.folder, body["script"]), "args": arguments}  # noqa: PTH118
     else:
         payload |= {"code": body["code"], "with": _arguments(body, context), "names": context.plain_names()}
-    return Call(interpreter(body, context), context.folder, tuple(body.get("preload", ())), payload)
+    return Call(interpreter(body, context.folder, context.env), context.folder, tuple(body.get("preload", ())), payload)
 
 
 def output(task: Task, outcome: Outcome) -> Any:
@@ -37,21 +37,20 @@ def output(task: Task, outcome: Outcome) -> Any:
     return result(outcome)["output"]
 
 
-def interpreter(body: Mapping[str, Any], context: Context) -> str:
+def interpreter(body: Mapping[str, Any], folder: str, env: Mapping[str, str]) -> str:
     """The Python that runs the task: the one named, that of `$VIRTUAL_ENV`, of the nearest `.venv`, or pipectl's own.
 
     Raises TaskFailed where the one named is not there.
     """
     named = body.get("interpreter")
     if named:
-        found = find_program(_from_folder(named, context.folder), context.env.get("PATH"))
+        found = find_program(_from_folder(named, folder), env.get("PATH"))
         if not found:
             raise TaskFailed(f"there is no interpreter `{named}`")
         return found
-    virtual = context.env.get("VIRTUAL_ENV")
-    folder = Path(context.folder)
+    virtual = env.get("VIRTUAL_ENV")
     homes = [Path(virtual)] if virtual else []
-    homes += [above / ".venv" for above in (folder, *folder.parents)]
+    homes += [above / ".venv" for above in (Path(folder), *Path(folder).parents)]
     for home in homes:
         python = home / "bin" / "python"
         if python.exists():

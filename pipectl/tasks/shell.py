@@ -6,6 +6,7 @@ A script is never templated: values reach it through its environment.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from pipectl.model import Command, Outcome, Task
@@ -24,7 +25,7 @@ def prepare(task: Task, context: Context) -> Command:
     capture = body.get("output") is not None
     if "argv" in body:
         return Command(_arguments(body["argv"], context), capture=capture)
-    return _script(body["script"], body.get("interpreter"), context, capture=capture)
+    return _script(body["script"], interpreter(body, context.folder, context.env), capture=capture)
 
 
 def output(task: Task, outcome: Outcome) -> Any:
@@ -62,12 +63,15 @@ def _arguments(elements: list[Any], context: Context) -> tuple[str, ...]:
     return tuple(arguments)
 
 
-def _script(script: str, interpreter: str | None, context: Context, *, capture: bool) -> Command:
-    if interpreter is None:
-        interpreter = find_program("bash", context.env.get("PATH")) or "/bin/sh"
-    words = split_command(interpreter)
+def interpreter(body: Mapping[str, Any], folder: str, env: Mapping[str, str]) -> list[str]:
+    """The words of the command that runs the script: the one named, else bash, or /bin/sh where there is no bash."""
+    words = split_command(body.get("interpreter") or find_program("bash", env.get("PATH")) or "/bin/sh")
     if "/" in words[0]:
-        words[0] = os.path.join(context.folder, words[0])  # noqa: PTH118
+        words[0] = os.path.join(folder, words[0])  # noqa: PTH118
+    return words
+
+
+def _script(script: str, words: list[str], *, capture: bool) -> Command:
     options = _OPTIONS.get(os.path.basename(words[0])) if len(words) == 1 else None  # noqa: PTH119
     if options is None:
         return Command(tuple(words), script=script, capture=capture)

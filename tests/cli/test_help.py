@@ -19,8 +19,13 @@ OPTIONS = {
     "run": "-p --params-file -j --fail-fast --resume --logical-time --durability --state --output",
     "resume": "--from --durability --state --output",
     "validate": "--format --strict",
+    "plan": "-p --params-file -j --json --state",
+    "simulate": "--fail --duration -p --params-file -j --json --state",
+    "graph": "--format",
+    "schema": "",
+    "doctor": "--json --state",
     "runs": "--limit --json --state",
-    "show": "--json --state",
+    "show": "--all --json --state",
     "logs": "--follow --attempt --state",
     "cancel": "--state",
     "init": "--file",
@@ -100,7 +105,7 @@ def test_completion_offers_commands_and_options(project: Project) -> None:
     assert set(complete(project, "pipectl ")) >= set(COMMANDS)
     assert complete(project, "pipectl resu") == ["resume"]
     assert "--params-file" in complete(project, "pipectl run --par")
-    assert set(complete(project, "pipectl run --output ")) == {"auto", "plain", "json", "quiet"}
+    assert set(complete(project, "pipectl run --output ")) == {"auto", "live", "plain", "json", "quiet"}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

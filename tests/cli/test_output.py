@@ -152,8 +152,9 @@ def test_without_a_terminal_there_is_no_colour_and_no_cursor_movement(project: P
 
 def test_terminal_has_colour_unless_no_color_says_no(project: Project) -> None:
     project.write("p.yaml", "tasks: {a: {shell: echo hi}}")
-    assert "\x1b[" in on_a_terminal(project, "run", "p.yaml")
-    assert "\x1b" not in on_a_terminal(project, "run", "p.yaml", NO_COLOR="1")
+    assert "\x1b[32m" in on_a_terminal(project, "run", "p.yaml", "--output", "plain")
+    assert "\x1b" not in on_a_terminal(project, "run", "p.yaml", "--output", "plain", NO_COLOR="1")
+    assert "\x1b[32m" in on_a_terminal(project, "run", "p.yaml", "--output", "plain", NO_COLOR="")
     assert "\x1b" not in on_a_terminal(project, "run", "p.yaml", TERM="dumb")
 
 

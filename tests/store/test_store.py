@@ -209,7 +209,7 @@ def test_a_folder_that_cannot_be_made_is_explained() -> None:
 
 
 def test_a_network_file_system_is_refused_before_anything_is_made(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("pipectl.store.folder._file_system", lambda folder: "nfs4")
+    monkeypatch.setattr("pipectl.store.folder.file_system", lambda folder: "nfs4")
     with pytest.raises(StateError, match="nfs4"):
         Store.open(tmp_path / "state")
     assert not (tmp_path / "state").exists()

@@ -39,6 +39,12 @@ def test_file_of_a_database_is_taken_as_it_stands(url: str, database: str | None
     assert rendered(url).address.database == database
 
 
+def test_at_sign_in_the_path_of_a_web_address_is_no_end_of_a_password() -> None:
+    address = rendered("https://example.org:8080/x@evil.org/y").address
+    assert (address.host, address.port, address.user) == ("example.org", 8080, None)
+    assert rendered("mysql://ada:a/b?c@h/x").address.password == "a/b?c"
+
+
 def test_host_in_brackets_is_an_address_of_ipv6() -> None:
     address = rendered("postgresql://[::1]:5432/x").address
     assert (address.host, address.port) == ("::1", 5432)
@@ -77,6 +83,7 @@ def test_facts_are_what_expressions_see() -> None:
     [
         ("x.db", "is no URL"),
         ("postgresql://h:port/x", "the port"),
+        (f"postgresql://h:{'9' * 5000}/x", "the port"),
         ("postgresql://h:{{ params.n }}/x", "gives null"),
         ("{{ params.n }}", "must come to a text"),
     ],

@@ -1,0 +1,115 @@
+"""What `plan`, `simulate`, `graph` and `doctor` share: a checked file, and what is known of a run before it starts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from pipectl.cli.definition import given_params, standard_input
+from pipectl.connections import Connection
+from pipectl.engine.prepare import Setting, run_names
+from pipectl.engine.session import World, compute_vars, render_connections, usable_cores
+from pipectl.errors import PipelineError, Problem, UsageError, render_problem
+from pipectl.model import Pipeline
+from pipectl.spec import world as outside
+from pipectl.spec.build import build
+from pipectl.spec.load import load, load_text
+from pipectl.spec.params import resolve
+from pipectl.store.folder import has_state, of_pipeline
+from pipectl.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """A pipeline as it would run now: `seconds` are those that its instances took so far, `capacity` its slots."""
+
+    setting: Setting
+    seconds: Mapping[str, float]
+    capacity: int
+    warnings: Sequence[Problem]
+
+
+def read_pipeline(file: str) -> tuple[Pipeline, list[Problem]]:
+    """The pipeline of a file, or of standard input for `-`, with all that `validate` warns of.
+
+    Raises PipelineError for an invalid one.
+    """
+    loaded = load_text(standard_input(), str(Path.cwd()), "stdin") if file == "-" else load(file)
+    pipeline = build(loaded.document)
+    missing = [replace(problem, warning=True) for problem in outside.problems(pipeline, os.environ)]
+    return pipeline, [*loaded.warnings, *missing]
+
+
+def look_ahead(
+    file: str, params: Sequence[str], params_file: Path | None, jobs: int | None, state: str | None
+) -> Outlook:
+    """What is known of a run of the file with these parameters; its warnings are told on standard error.
+
+    Nothing is written, and no command of a secret runs: a secret's value is taken as `***`.
+    """
+    pipeline, warnings = read_pipeline(file)
+    tell(warnings)
+    values = resolve(pipeline, *given_params(params, params_file))
+    try:
+        env_file = outside.env_file_values(pipeline, os.environ)
+    except PipelineError:
+        env_file = {}
+    world = World(dict(os.environ), env_file, dict.fromkeys(pipeline.secrets, "***"))
+    folder = of_pipeline(pipeline.folder, state)
+    moment = datetime.now(UTC).replace(microsecond=0)
+    run = run_names("0" * 12, moment, "manual", str(folder / "runs" / ("0" * 12)))
+    variables = compute_vars(pipeline, values, run, world)
+    setting = Setting(
+        pipeline=pipeline,
+        run=run,
+        params=values,
+        vars=variables,
+        secrets=world.secrets,
+        environ=world.environ,
+        env_file=world.env_file,
+        connections=_connections(pipeline, values, variables, run, world),
+    )
+    return Outlook(setting, _history(folder, pipeline.name), jobs or pipeline.max_parallel or usable_cores(), warnings)
+
+
+def _connections(
+    pipeline: Pipeline, params: Mapping[str, Any], variables: Mapping[str, Any], run: Mapping[str, Any], world: World
+) -> Mapping[str, Connection]:
+    """The connections, or none where one cannot be computed without a secret's value: a port, for instance."""
+    try:
+        return render_connections(pipeline, params, variables, run, world)
+    except PipelineError:
+        return {}
+
+
+def tell(warnings: Sequence[Problem]) -> None:
+    """Shows what does not keep the file from being read."""
+    for warning in warnings:
+        typer.echo(render_problem(warning) + "\n", err=True)
+
+
+def _history(folder: Path, pipeline: str) -> Mapping[str, float]:
+    if not has_state(folder):
+        return {}
+    try:
+        store = Store.open_for_reading(folder)
+    except UsageError:  # no runs yet
+        return {}
+    return store.durations(pipeline)
+
+
+def problem_facts(problem: Problem) -> dict[str, Any]:
+    """A problem as commands give it in JSON."""
+    return {
+        "file": problem.file,
+        "line": problem.line,
+        "column": problem.column,
+        "message": problem.message,
+        "hint": problem.hint,
+    }

@@ -1,0 +1,161 @@
+"""What `plan` tells: each task as it is expected to go, in the order in which the run comes to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pipectl.cli.outlook import Outlook, problem_facts
+from pipectl.engine.foresight import Foresight
+from pipectl.engine.simulation import Assumptions, Simulation, simulate
+from pipectl.events import AttemptStarted, TaskClosed
+from pipectl.model import State, Task, TriggerRule
+from pipectl.plan import Plan
+from pipectl.run_view import InstanceView
+from pipectl.tasks.base import TaskFailed
+
+Decision = Literal["run", "later", "skip", "fail"]
+"""Whether a task runs: `later` where its `when` is computed in the run, which is then taken as true."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """One task as it is expected to go. `seconds` is None where there is no history; times are seconds from 0."""
+
+    task: Task
+    decision: Decision
+    reason: str
+    seconds: float | None
+    started: float | None
+    ended: float | None
+    program: str | None
+    when: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedRun:
+    """A run in which every attempt succeeds, and takes as long as it did so far."""
+
+    outlook: Outlook
+    simulation: Simulation
+    tasks: Sequence[Expected]
+
+
+def expected_run(outlook: Outlook) -> ExpectedRun:
+    """What is to be expected of a run that starts now."""
+    simulation = simulate(outlook.setting, Assumptions(outlook.seconds), capacity=outlook.capacity)
+    order = [event.instance for event in simulation.events if isinstance(event, (AttemptStarted, TaskClosed))]
+    tasks = [_expected(simulation, outlook, name) for name in dict.fromkeys(order)]
+    return ExpectedRun(outlook, simulation, tasks)
+
+
+def _expected(simulation: Simulation, outlook: Outlook, name: str) -> Expected:
+    task, one = simulation.plan.nodes[name].task, simulation.view.instances[name]
+    when = None if task.when is None else simulation.foresight.holds_now(task.when, task)
+    decision = _decision(task, one, when)
+    return Expected(
+        task=task,
+        decision=decision,
+        reason=_reason(task, one, decision, when, simulation.plan),
+        seconds=outlook.seconds.get(name) if task.type else 0.0,
+        started=one.started,
+        ended=one.ended if one.started is not None else None,
+        program=_program(simulation.foresight, task),
+        when=when,
+    )
+
+
+def _decision(task: Task, one: InstanceView, when: bool | None) -> Decision:
+    if one.state in {State.SKIPPED, State.UPSTREAM_FAILED}:
+        return "skip"
+    if one.state in {State.FAILED, State.CANCELLED}:
+        return "fail"
+    return "later" if task.when is not None and when is None else "run"
+
+
+def _reason(task: Task, one: InstanceView, decision: Decision, when: bool | None, plan: Plan) -> str:
+    condition = bare(task.when)
+    if decision == "fail":
+        return one.error or "the time limit of the run ends it, or comes before it"
+    if decision == "skip":
+        return f"`{condition}` is false" if one.closed_by == "when" else _blocked(task, plan)
+    words = [_after(task)]
+    if task.when is not None:
+        words.append(f"if `{condition}`" if when is None else f"`{condition}` is true")
+    return "; ".join(words)
+
+
+def _after(task: Task) -> str:
+    if not task.needs:
+        return "at the start"
+    rule = "" if task.trigger is TriggerRule.ALL_SUCCESS else f" ({task.trigger})"
+    return f"after {listed(task.needs)}{rule}"
+
+
+def _blocked(task: Task, plan: Plan) -> str:
+    """Why the trigger of a task does not let it run."""
+    by_state: dict[str, list[str]] = {}
+    for name in task.needs:
+        by_state.setdefault(plan.nodes[name].state, []).append(name)
+    if task.trigger is TriggerRule.ALL_SUCCESS:
+        by_state.pop(State.SUCCESS, None)
+    states = ", ".join(f"{state} ({listed(names)})" for state, names in by_state.items())
+    return f"{task.trigger}, and upstream is {states}"
+
+
+def _program(foresight: Foresight, task: Task) -> str | None:
+    if task.type != "python":
+        return None
+    try:
+        return foresight.program(task)
+    except TaskFailed:
+        return None
+
+
+def bare(condition: str | bool | None) -> str:
+    """A condition without its braces, on one line."""
+    if isinstance(condition, bool):
+        return str(condition).lower()
+    text = " ".join((condition or "").split())
+    return text[2:-2].strip() if text.startswith("{{") and text.endswith("}}") else text
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """The names, or the first of them and how many others there are."""
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} others"
+
+
+def plan_facts(run: ExpectedRun) -> dict[str, Any]:
+    """The JSON of `plan`. Times are seconds from the start of the run; what nothing is known of takes one second."""
+    pipeline = run.outlook.setting.pipeline
+    return {
+        "pipeline": pipeline.name,
+        "file": pipeline.file,
+        "params": run.outlook.setting.params,
+        "max_parallel": run.outlook.capacity,
+        "makespan": round(run.simulation.makespan, 3),
+        "critical_path": {"tasks": run.simulation.critical_path, "duration": round(run.simulation.critical_seconds, 3)},
+        "without_history": run.simulation.unknown,
+        "tasks": [_facts(one) for one in run.tasks],
+        "warnings": [problem_facts(problem) for problem in run.outlook.warnings],
+    }
+
+
+def _facts(one: Expected) -> Mapping[str, Any]:
+    task = one.task
+    return {
+        "name": task.name,
+        "type": task.type,
+        "needs": task.needs,
+        "trigger": task.trigger,
+        "when": None if task.when is None else {"expression": bare(task.when), "value": one.when},
+        "decision": one.decision,
+        "reason": one.reason,
+        "duration": None if one.seconds is None else round(one.seconds, 3),
+        "started": None if one.started is None else round(one.started, 3),
+        "ended": None if one.ended is None else round(one.ended, 3),
+        "interpreter": one.program,
+    }

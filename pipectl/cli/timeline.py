@@ -1,0 +1,87 @@
+"""When the instances of a run ran, drawn as bars on one scale of time.
+
+The scale is the time in which somebody worked at the run: between a run and its resume a day may lie.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from pipectl.durations import format_duration
+from pipectl.model import State
+from pipectl.reports.marks import Marks
+from pipectl.run_view import InstanceView, RunView, Span
+
+_STYLES = {State.SUCCESS: "green", State.FAILED: "red", State.SKIPPED: "dim"}
+_TICKS = [unit * n for unit in (0.001, 0.01, 0.1) for n in (1, 2, 5)]
+_TICKS += [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, 172800]
+_ROUND = re.compile(r"\.0(?=s)| 0?0[smh]$")  # what a round time need not say
+_BETWEEN = 10  # columns from tick to tick at least
+
+
+class Timeline:
+    """Bars `width` columns wide. `now`, in seconds since the epoch, is where what goes on ends for the present."""
+
+    def __init__(self, view: RunView, width: int, marks: Marks, now: float) -> None:
+        self._view = view
+        self._width = width
+        self._marks = marks
+        self._now = now
+        self._total = max(0.001, self._seconds(now))
+
+    def bar(self, one: InstanceView, needs: Sequence[str]) -> Text:
+        """The attempts of an instance, and where it waited for a slot or its next attempt; each has a column at least.
+
+        One that failed, or was lost with its runner, ends in a mark of its own.
+        """
+        cells = [(" ", "")] * self._width
+        ready = self._ready(needs)
+        last = one.spans[-1].ended if one.spans and one.state not in {State.QUEUED, State.RETRYING} else self._now
+        if ready is not None and (one.spans or one.state is State.QUEUED):
+            self._draw(cells, Span(ready, last), self._marks.waiting, "dim")
+        for span in one.spans:
+            self._draw(cells, span, self._marks.full, self._style(span))
+        for span in one.spans:
+            if span.state is State.FAILED or (span.state is None and span.ended is not None):
+                cells[self._columns(span).stop - 1] = (self._marks.bad, self._style(span))
+        return Text.assemble(*cells, no_wrap=True)
+
+    def scale(self) -> str:
+        """The times to which columns belong."""
+        step = next((tick for tick in _TICKS if tick * self._width >= self._total * _BETWEEN), self._total)
+        line = "0s"
+        for number in range(1, self._width):
+            label = _ROUND.sub("", format_duration(step * number))
+            column = int(step * number / self._total * self._width)
+            if column + len(label) > self._width:
+                break
+            line = f"{line:<{column}}{label}"
+        return line
+
+    def _ready(self, needs: Sequence[str]) -> float | None:
+        """When all that it needs had ended; None where that is not so yet."""
+        ends = [self._view.instances[name].ended for name in needs]
+        return None if None in ends else max((end for end in ends if end is not None), default=self._view.started)
+
+    def _style(self, span: Span) -> str:
+        if span.ended is None:
+            return "cyan"
+        return "yellow" if span.state is None else _STYLES.get(span.state, "yellow")
+
+    def _draw(self, cells: list[tuple[str, str]], span: Span, mark: str, style: str) -> None:
+        for column in self._columns(span):
+            cells[column] = (mark, style)
+
+    def _columns(self, span: Span) -> range:
+        scale = self._width / self._total
+        first = min(self._width - 1, int(self._seconds(span.started) * scale))
+        stop = int(self._seconds(self._now if span.ended is None else span.ended) * scale)
+        return range(first, max(first + 1, min(self._width, stop)))
+
+    def _seconds(self, moment: float) -> float:
+        """How long somebody had worked at the run until this moment."""
+        ends = ((one, self._now if one.ended is None else one.ended) for one in self._view.sessions)
+        return sum(max(0.0, min(moment, ended) - one.started) for one, ended in ends)

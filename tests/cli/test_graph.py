@@ -1,0 +1,66 @@
+"""`pipectl graph`: the pictures as the command prints them."""
+
+from __future__ import annotations
+
+import json
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.conftest import Project
+
+PIPELINE = """
+params: {x: 1}
+tasks:
+  fetch: {shell: 'true', retries: 2}
+  clean: {needs: fetch, python: {code: output = 1}}
+  check: {needs: fetch, shell: 'true', when: "params.x > 0", allow_failure: true}
+  load: {needs: [fetch, clean, check], trigger: none_failed}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _pipeline(project: Project) -> None:
+    project.write("p.yaml", PIPELINE)
+
+
+def test_tree_has_a_line_for_each_task_with_what_is_unusual_about_it(project: Project) -> None:
+    assert project("graph", "p.yaml").stdout.splitlines() == [
+        "○      fetch  shell · retries 2",
+        "├─○─╮  clean  python",
+        "╰─○─┤  check  shell · when params.x > 0 · may fail",
+        "○───╯  load  join · none_failed",
+        "",
+        "not drawn: 1 `needs` that follow from others",
+    ]
+
+
+def test_tree_is_ascii_where_the_encoding_has_no_more(project: Project) -> None:
+    said = project("graph", "p.yaml", env={"PYTHONIOENCODING": "ascii"}).stdout
+    assert said.isascii()
+    assert "?" not in said
+    assert said.splitlines()[1] == "+-o-.  clean  python"
+
+
+def test_tree_of_a_hundred_tasks_stays_within_80_columns(project: Project) -> None:
+    tasks = {f"t{i}": {"needs": sorted({f"t{(i * k) % i}" for k in (3, 5, 7)} if i > 9 else set())} for i in range(100)}
+    project.write("p.yaml", json.dumps({"tasks": tasks}))
+    lines = project("graph", "p.yaml", env={"COLUMNS": "80"}).stdout.splitlines()
+    assert len([line for line in lines if "  join" in line]) == 100
+    assert max(map(len, lines)) <= 80
+
+
+def test_other_formats_are_whole_documents_on_standard_output(project: Project) -> None:
+    document = json.loads(project("graph", "p.yaml", "--format", "json").stdout)
+    assert document["pipeline"] == "p"
+    assert len(document["nodes"]) == 4
+    assert len(document["edges"]) == 5
+    assert ElementTree.fromstring(project("graph", "p.yaml", "--format", "svg").stdout).tag.endswith("svg")
+    assert project("graph", "p.yaml", "--format", "mermaid").stdout.startswith("flowchart LR\n")
+    assert project("graph", "p.yaml", "--format", "dot").stdout.startswith('digraph "p" {\n')
+
+
+def test_standard_input_is_drawn_too_and_a_fault_is_exit_2(project: Project) -> None:
+    assert "only" in project("graph", "-", input="tasks: {only: {shell: 'true'}}").stdout
+    assert "nope" in project("graph", "-", input="tasks: {a: {needs: nope}}", code=2).stderr
+    assert "--format" in project("graph", "p.yaml", "--format", "png", code=2).stderr

@@ -1,0 +1,207 @@
+"""`pipectl plan`: what would run, in what order, why and for how long."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Project
+
+PIPELINE = """
+params: {full: false, day: {type: string, default: monday}}
+vars: {large: "{{ params.full }}"}
+tasks:
+  fetch: {shell: echo fetched >> trace}
+  all: {needs: fetch, when: vars.large, shell: echo all >> trace}
+  rest: {needs: all, shell: echo rest >> trace}
+  check: {needs: fetch, python: {code: "output = 1"}, when: tasks.fetch.output == 'x'}
+  mend: {needs: fetch, trigger: one_failed, shell: echo mended >> trace}
+  done: {needs: "*", trigger: always}
+"""
+
+
+def planned(project: Project, *args: object) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(project("plan", "p.yaml", "--json", *args).stdout)
+    return document
+
+
+def tasks(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {row["name"]: row for row in document["tasks"]}
+
+
+def test_plan_says_what_runs_what_does_not_and_what_is_not_known_yet(project: Project) -> None:
+    project.write("p.yaml", PIPELINE)
+    rows = tasks(planned(project))
+    assert {name: row["decision"] for name, row in rows.items()} == {
+        "fetch": "run",
+        "all": "skip",
+        "rest": "skip",
+        "check": "later",
+        "mend": "skip",
+        "done": "run",
+    }
+    assert rows["all"]["when"] == {"expression": "vars.large", "value": False}
+    assert rows["check"]["when"] == {"expression": "tasks.fetch.output == 'x'", "value": None}
+    assert rows["fetch"]["when"] is None
+
+
+def test_plan_says_why(project: Project) -> None:
+    project.write("p.yaml", PIPELINE)
+    reasons = {name: row["reason"] for name, row in tasks(planned(project)).items()}
+    assert reasons == {
+        "fetch": "at the start",
+        "all": "`vars.large` is false",
+        "rest": "all_success, and upstream is skipped (all)",
+        "check": "after fetch; if `tasks.fetch.output == 'x'`",
+        "mend": "one_failed, and upstream is success (fetch)",
+        "done": "after fetch, all, rest and 2 others (always)",
+    }
+
+
+def test_parameters_decide(project: Project) -> None:
+    project.write("p.yaml", PIPELINE)
+    rows = tasks(planned(project, "-p", "full=true"))
+    assert (rows["all"]["decision"], rows["rest"]["decision"]) == ("run", "run")
+    project.write("params.json", '{"full": true}')
+    assert planned(project, "--params-file", "params.json")["params"] == {"full": True, "day": "monday"}
+
+
+def test_tasks_stand_in_the_order_in_which_they_start(project: Project) -> None:
+    project.write(
+        "p.yaml",
+        """
+        tasks:
+          last: {needs: [b, a], shell: 'true'}
+          a: {shell: 'true'}
+          b: {priority: 5, shell: 'true'}
+        """,
+    )
+    assert list(tasks(planned(project, "-j", "1"))) == ["b", "a", "last"]
+
+
+def test_nothing_is_run_and_nothing_written(project: Project) -> None:
+    project.write("p.yaml", "secrets: {S: {command: [touch, ran]}}\n" + PIPELINE)
+    project("plan", "p.yaml")
+    assert sorted(path.name for path in project.root.iterdir()) == ["p.yaml"]
+
+
+def test_durations_come_from_the_newest_runs(project: Project) -> None:
+    text = "tasks: {a: {shell: sleep 0.2}, b: {needs: a, shell: sleep 0.2}, c: {shell: 'true'}}"
+    project.run(text)
+    document = planned(project, "-j", "2")
+    rows = tasks(document)
+    assert all(0.2 <= rows[name]["duration"] < 2 for name in "ab")
+    assert rows["b"]["started"] == rows["a"]["ended"] == rows["a"]["duration"]
+    assert document["critical_path"]["tasks"] == ["a", "b"]
+    assert document["makespan"] == document["critical_path"]["duration"] >= 0.4
+    assert document["without_history"] == []
+    said = project("plan", "p.yaml", "-j", "2").stdout
+    assert "expected: " in said
+    assert "a > b" in said
+    assert "no history" not in said
+
+
+def test_what_has_no_history_is_named_and_taken_as_a_second(project: Project) -> None:
+    project.run("tasks: {a: {shell: 'true'}}")
+    project.write("p.yaml", "tasks: {a: {shell: 'true'}, new: {needs: a, shell: 'true'}}")
+    document = planned(project)
+    row = tasks(document)["new"]
+    assert (row["duration"], round(row["ended"] - row["started"], 3)) == (None, 1.0)
+    assert document["without_history"] == ["new"]
+    said = project("plan", "p.yaml").stdout
+    assert "no history (taken as 1s): new" in said
+    assert "~1.0s" in said
+
+
+def test_without_any_history_no_time_is_made_up(project: Project) -> None:
+    project.write("p.yaml", "tasks: {a: {shell: 'true'}}")
+    said = project("plan", "p.yaml").stdout
+    assert "starts" not in said
+    assert "known after a run" in said
+
+
+def test_plan_says_which_python_a_task_gets(project: Project) -> None:
+    project.write("venv/bin/python", "#!/bin/sh\n", mode=0o755)
+    project.write(
+        "p.yaml",
+        """
+        tasks:
+          usual: {python: {code: "output = 1"}}
+          own: {python: {code: "output = 1", interpreter: venv/bin/python}}
+          gone: {python: {code: "output = 1", interpreter: gone-python}}
+          shell: {shell: 'true'}
+        """,
+    )
+    env = {"VIRTUAL_ENV": str(project.root / "venv")}
+    rows = tasks(json.loads(project("plan", "p.yaml", "--json", env=env).stdout))
+    own = str(project.root / "venv/bin/python")
+    assert [rows[name]["interpreter"] for name in ("usual", "own", "gone", "shell")] == [own, own, None, None]
+    assert "there is no such interpreter" in project("plan", "p.yaml", env=env).stdout
+
+
+def test_faults_are_errors_and_what_is_missing_outside_warnings(project: Project) -> None:
+    project.write("p.yaml", "tasks: {a: {needs: b, shell: 'true'}}")
+    got = project("plan", "p.yaml", code=2)
+    assert "p.yaml:1:" in got.stderr
+    assert got.stdout == ""
+    project.write("p.yaml", "secrets: [TOKEN]\ntasks: {a: {env: {T: '{{ secrets.TOKEN }}'}, shell: 'true'}}")
+    got = project("plan", "p.yaml", "--json")
+    assert "warning: secret `TOKEN` is not set" in got.stderr
+    assert len(json.loads(got.stdout)["warnings"]) == 1
+    assert "required" in project("plan", "-", input="params: {n: {type: integer}}\ntasks: {a: {}}", code=2).stderr
+
+
+def test_run_that_will_not_come_to_its_end_in_time_is_foreseen(project: Project) -> None:
+    project.run("tasks: {a: {shell: sleep 0.5}, b: {needs: a, shell: 'true'}}")
+    project.write("p.yaml", "timeout: 100ms\ntasks: {a: {shell: sleep 0.5}, b: {needs: a, shell: 'true'}}")
+    rows = tasks(planned(project))
+    assert (rows["a"]["decision"], rows["b"]["decision"]) == ("fail", "fail")
+    assert "time limit of the run" in rows["b"]["reason"]
+
+
+def test_secrets_are_not_needed_to_plan_around_them(project: Project) -> None:
+    project.write(
+        "p.yaml",
+        """
+        secrets: [USER_S, PORT_S]
+        connections: {db: {url: "postgresql://{{ secrets.USER_S }}@host:{{ secrets.PORT_S }}/d"}}
+        env: {URL: "{{ connections.db.url }}"}
+        params: {n: 1}
+        tasks: {a: {when: params.n > 0, shell: 'true'}, b: {when: params.n > 1, shell: 'true'}}
+        """,
+    )
+    assert {name: row["decision"] for name, row in tasks(planned(project)).items()} == {"a": "run", "b": "skip"}
+
+
+def test_condition_that_cannot_be_told_is_shown_as_a_failure(project: Project) -> None:
+    project.write("p.yaml", "params: {n: 2}\ntasks: {a: {when: params.n, shell: 'true'}}")
+    row = tasks(planned(project))["a"]
+    assert row["decision"] == "fail"
+    assert "true or false" in row["reason"]
+
+
+@pytest.mark.parametrize("columns", ["30", "80", "200"])
+def test_no_word_is_cut_however_narrow_the_terminal(project: Project, columns: str) -> None:
+    project.write("p.yaml", "tasks: {a_task_with_a_name: {shell: 'true'}, another: {needs: a_task_with_a_name}}")
+    said = project("plan", "p.yaml", env={"COLUMNS": columns}).stdout
+    assert "…" not in said
+    assert said.replace("\n", "").count("a_task_with_a_name") == 2
+
+
+def test_state_is_left_as_it_is(project: Project) -> None:
+    project.run("tasks: {a: {shell: 'true'}}")
+    state = project.root / ".pipectl"
+    before = {path: path.read_bytes() for path in files(state)}
+    project("plan", "p.yaml")
+    project("simulate", "p.yaml")
+    project("graph", "p.yaml")
+    assert {path: path.read_bytes() for path in files(state)} == before
+
+
+def files(folder: Path) -> list[Path]:
+    """The files that hold something; a reader of SQLite may leave an empty log and the memory that readers share."""
+    found = (path for path in folder.rglob("*") if path.is_file() and path.stat().st_size)
+    return sorted(path for path in found if not path.name.endswith("-shm"))

@@ -1,0 +1,109 @@
+"""`pipectl show` and `runs` for people: tables that fit, what matters first, and when each task ran."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.conftest import Project, wait_until
+
+WORK = """
+    tasks:
+      fetch: {retries: {max: 1, delay: 300ms, jitter: 0}, shell: "sleep 0.2; test $PIPECTL_ATTEMPT = 2"}
+      check: {needs: fetch, shell: "sleep 0.2; echo no >&2; exit 3"}
+      below: {needs: check, shell: "true"}
+      never: {when: "false", shell: "true"}
+"""
+
+
+def row(shown: str, name: str) -> str:
+    (line,) = [line for line in shown.splitlines() if re.match(rf"{name} +[a-z]", line)]
+    return line
+
+
+def test_show_draws_attempts_failures_and_waiting_on_one_scale(project: Project) -> None:
+    project.run(WORK, code=1)
+    shown = project("show", env={"COLUMNS": "120"}).stdout
+    assert re.fullmatch(r"fetch +success +2 +\S+ +━+✗╌+━+ *", row(shown, "fetch"))
+    assert re.fullmatch(r"check +failed +1 +\S+ +━+✗ *", row(shown, "check"))
+    assert row(shown, "check").index("━") >= row(shown, "fetch").rindex("━")
+    assert re.fullmatch(r"below +upstream_failed *", row(shown, "below"))
+    assert re.fullmatch(r"never +skipped by when *", row(shown, "never"))
+    assert re.search(r"^task +state +attempts +took +0s +\S", shown, re.M)
+
+
+def test_show_says_why_tasks_failed_and_what_to_do(project: Project) -> None:
+    project.run(WORK, code=1)
+    run = project.runs()[0]["id"]
+    lines = project("show").stdout.splitlines()
+    assert re.fullmatch(rf"run {run} of p: failed in \S+: 1 success, 1 failed, 1 skipped, 1 upstream_failed", lines[0])
+    assert lines[-2:] == ["check: exit code 3", f"hint: `pipectl resume {run}` runs the rest"]
+
+
+def test_success_has_no_hint(project: Project) -> None:
+    project.run("tasks: {a: {shell: 'true'}}")
+    assert "hint" not in project("show").stdout
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 100, 200])
+def test_tables_fit_the_terminal(project: Project, columns: int) -> None:
+    project.run(WORK.replace("tasks:", "params: {day: 2026-01-31, city: Reykjavik}\n    tasks:"), code=1)
+    for command in ("show", "runs"):
+        shown = project(command, env={"COLUMNS": str(columns)}).stdout
+        hint = [line for line in shown.splitlines() if line.startswith("hint: ")]
+        assert max(map(len, set(shown.splitlines()) - set(hint))) <= columns
+    assert "upstream_failed" in project("show", env={"COLUMNS": str(columns)}).stdout
+
+
+def test_timeline_needs_eighty_columns(project: Project) -> None:
+    project.run(WORK, code=1)
+    assert "━" in project("show", env={"COLUMNS": "80"}).stdout
+    assert "━" not in project("show", env={"COLUMNS": "79"}).stdout
+
+
+def test_without_utf8_the_bars_are_ascii(project: Project) -> None:
+    project.run(WORK, code=1)
+    assert re.search(r"=+x\.+=+", project("show", env={"PYTHONIOENCODING": "ascii"}).stdout)
+
+
+def test_long_table_keeps_what_failed_and_counts_the_rest(project: Project) -> None:
+    tasks = "".join(f"  t{i}: {{shell: {{interpreter: sh, script: 'exit {int(i in {60, 70})}'}}}}\n" for i in range(80))
+    project.run(f"tasks:\n{tasks}", "--output", "quiet", code=1)
+    shown = project("show").stdout
+    assert len(re.findall(r"^t\d+ +\w+ +1 ", shown, re.M)) == 50
+    assert "failed" in row(shown, "t60")
+    assert "failed" in row(shown, "t70")
+    assert "and 30 more: 30 success; `--all` shows them\n" in shown
+    assert "t60, t70: exit code 1\n" in shown
+    assert len(re.findall(r"^t\d+ +\w+ +1 ", project("show", "--all").stdout, re.M)) == 80
+
+
+def test_run_that_goes_on_shows_what_runs_now(project: Project) -> None:
+    process = project.start_run("tasks: {a: {shell: 'until test -e go; do sleep 0.02; done'}, b: {needs: a}}")
+    wait_until(lambda: (project.root / ".pipectl/state.db").exists() and project.runs())
+    wait_until(lambda: project.instances()["a"]["state"] == "running")
+    shown = project("show").stdout
+    assert re.match(r"run \w+ of p: running for \S+: 1 pending, 1 running\n", shown)
+    assert re.fullmatch(r"a +running +1 +\d\S* +[╌━]+ *", row(shown, "a"))
+    assert re.search(r"running +\d\d:\d\d +\d", project("runs").stdout)
+    project.write("go", "")
+    assert process.wait(20) == 0
+
+
+def test_attempt_whose_runner_was_killed_is_seen_as_lost(project: Project) -> None:
+    process = project.start_run("tasks: {a: {shell: 'echo a >> trace; test -e go || sleep 60'}}")
+    project.wait_for_line("a")
+    process.kill()
+    process.wait()
+    wait_until(lambda: project.runs()[0]["state"] == "interrupted")
+    assert re.match(r"a +interrupted +1 ", row(project("show").stdout, "a"))
+    project.write("go", "")
+    project("resume")
+    assert re.match(r"a +success +2 +\S+ +╌*✗╌*━", row(project("show").stdout, "a"))
+
+
+def test_runs_of_today_show_the_time_alone(project: Project) -> None:
+    project.run("tasks: {a: {shell: 'true'}}")
+    assert re.search(r"success +\d\d:\d\d +\d", project("runs").stdout)
+    assert re.search(r"^[0-9a-f]{8} p ", project("runs", env={"COLUMNS": "40"}).stdout, re.M)

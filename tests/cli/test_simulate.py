@@ -1,0 +1,115 @@
+"""`pipectl simulate`: what a failure or a duration would change, with nothing run."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.conftest import Project
+
+PIPELINE = """
+tasks:
+  fetch: {shell: touch ran, retries: {max: 1, delay: 10s}}
+  load: {needs: fetch, shell: touch ran, timeout: 1h}
+  report: {needs: load, shell: touch ran}
+  join: {needs: report}
+  mail: {needs: "*", trigger: all_done, shell: touch ran}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _pipeline(project: Project) -> None:
+    project.write("p.yaml", PIPELINE)
+
+
+def simulated(project: Project, *args: object) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(project("simulate", "p.yaml", "--json", *args).stdout)
+    return document
+
+
+def states(document: dict[str, Any]) -> dict[str, str]:
+    return {row["name"]: row["state"] for row in document["instances"]}
+
+
+def test_without_options_all_succeed_at_a_second_each(project: Project) -> None:
+    document = simulated(project)
+    assert (document["makespan"], document["state"]) == (4.0, "success")
+    assert set(states(document).values()) == {"success"}
+    assert document["without_history"] == ["fetch", "load", "report", "mail"]
+
+
+def test_failure_shows_in_all_below_it(project: Project) -> None:
+    document = simulated(project, "--fail", "fetch")
+    assert states(document) == {
+        "fetch": "failed",
+        "load": "upstream_failed",
+        "report": "upstream_failed",
+        "join": "upstream_failed",
+        "mail": "success",
+    }
+    assert document["state"] == "failed"
+    row = document["instances"][0]
+    assert (row["attempts"], row["started"], row["ended"], row["duration"]) == (2, 0.0, 12.0, 12.0)
+
+
+def test_durations_are_taken_and_time_limits_kept(project: Project) -> None:
+    document = simulated(project, "--duration", "load=5m", "--duration", "fetch=1h30m")
+    assert document["makespan"] == 5400 + 300 + 2
+    assert document["critical_path"] == {"tasks": ["fetch", "load", "report", "mail"], "duration": 5702.0}
+    assert states(simulated(project, "--duration", "load=2h"))["load"] == "failed"
+
+
+def test_nothing_is_run_and_nothing_written(project: Project) -> None:
+    project("simulate", "p.yaml", "--fail", "load")
+    assert [path.name for path in project.root.iterdir()] == ["p.yaml"]
+
+
+def test_history_counts_and_options_go_before_it(project: Project) -> None:
+    project.run("tasks: {a: {shell: sleep 0.3}, b: {shell: sleep 0.3}}")
+    document = simulated(project, "-j", "2", "--duration", "b=0s")
+    durations = {row["name"]: row["duration"] for row in document["instances"]}
+    assert 0.3 <= durations["a"] < 3
+    assert durations["b"] == 0.0
+    assert document["without_history"] == []
+
+
+def test_jobs_bound_what_runs_at_once(project: Project) -> None:
+    project.write(
+        "p.yaml", "max_parallel: 3\ntasks: {a: {shell: ''}, b: {shell: ''}, c: {shell: ''}}".replace("''", "x")
+    )
+    assert simulated(project)["makespan"] == 1.0
+    assert simulated(project, "-j", "1")["makespan"] == 3.0
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--fail", "lod"], "did you mean `load`?"),
+        (["--duration", "lod=1s"], "did you mean `load`?"),
+        (["--duration", "load"], "write `--duration load=5m`"),
+        (["--duration", "load=soon"], "`soon` is not a duration"),
+        (["--fail", "join"], "runs nothing"),
+    ],
+)
+def test_options_that_make_no_sense_are_exit_2(project: Project, args: list[str], said: str) -> None:
+    got = project("simulate", "p.yaml", *args, code=2)
+    assert said in got.stderr
+    assert got.stdout == ""
+
+
+def test_text_has_bars_the_reason_and_the_critical_path(project: Project) -> None:
+    said = project("simulate", "p.yaml", "--fail", "fetch").stdout
+    assert "━" in said
+    assert "failed (2 attempts)" in said
+    assert "fetch: it is assumed to fail" in said
+    assert "failed in 13s" in said
+    assert "critical path: 13s: fetch > mail" in said
+
+
+def test_in_a_narrow_terminal_there_are_no_bars_and_in_ascii_none_but_ascii(project: Project) -> None:
+    assert "━" not in project("simulate", "p.yaml", env={"COLUMNS": "50"}).stdout
+    narrow = project("simulate", "p.yaml", env={"COLUMNS": "40"}).stdout
+    assert max(map(len, narrow.splitlines())) <= 40
+    assert project("simulate", "p.yaml", env={"PYTHONIOENCODING": "ascii"}).stdout.isascii()
