@@ -13,12 +13,12 @@ from pipectl import model
 from pipectl.template import Computed, Renderer, TemplateError, to_text
 
 _URL = re.compile(
-    r"""(?P<scheme>[A-Za-z][\w+.-]*)://
-        (?:(?P<user>[^:/?#@]*)(?::(?P<password>[^@]*))?@)?
+    r"""(?P<scheme>(?P<web>https?(?=:))|[A-Za-z][\w+.-]*)://
+        (?:(?P<user>[^:/?#@]*)(?::(?P<password>(?(web)[^@/?#]*|[^@]*)))?@)?
         (?P<host>\[[^\]]*\]|[^:/?#]*)(?::(?P<port>[^/?#]*))?
         (?:/(?P<database>[^?]*))?
         (?:\?(?P<query>.*))?""",
-    re.VERBOSE | re.DOTALL,
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
 _HOLE = re.compile("\0(\\d+)\0")  # where an expression stood: no YAML text holds a NUL
 _WEB = ("http", "https")
@@ -126,7 +126,7 @@ def _address(text: str, values: Sequence[str]) -> Address:
         return None if part is None else _HOLE.sub(lambda hole: values[int(hole[1])], decode(part))
 
     port = filled(found["port"])
-    if port and not (port.isascii() and port.isdigit() and int(port) < 1 << 16):
+    if port and not (port.isascii() and port.isdigit() and len(port) < 6 and int(port) < 1 << 16):
         raise TemplateError("the port in its `url` is no number below 65536")
     scheme = filled(found["scheme"]) or ""
     path = filled(found["database"], unquote if scheme.lower() in _WEB else str)

@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
@@ -135,14 +136,14 @@ def _tokens(text: str, dialect: str) -> Iterator[tuple[str, int, int]]:
     """Kind, start and end of what counts: QUOTED, COMMENT, WORD, MARK (a parenthesis or semicolon), OTHER."""
     rules = _RULES.get(dialect, _STANDARD)
     at = 0
-    for found in _found(text, rules):
-        kind, start, end = found
-        if text[at:start].strip():
-            yield "OTHER", at, start
-        yield found
+    for kind, start, end in chain(_found(text, rules), [("", len(text), len(text))]):
+        other = text[at:start].strip()
+        if other:
+            at = text.index(other, at)
+            yield "OTHER", at, at + len(other)
+        if kind:
+            yield kind, start, end
         at = end
-    if text[at:].strip():
-        yield "OTHER", at, len(text)
 
 
 def _found(text: str, rules: _Rules) -> Iterator[tuple[str, int, int]]:
@@ -170,31 +171,30 @@ def _end_of_comment(text: str, at: int, *, nested: bool) -> int:
 
 
 def _spans(text: str, dialect: str) -> Iterator[_Span]:
-    span = _Span(0)
+    span = _Span()
     for kind, start, end in _tokens(text, dialect):
-        if text[start:end] == ";" and not span.is_open:
-            if span.end:
+        piece = text[start:end]
+        if piece == ";" and not span.is_open:
+            if not span.is_empty:
                 yield span
-            span = _Span(end)
-        elif kind == "COMMENT":
-            span.take_comment(start, end)
+            span = _Span()
         else:
-            span.take(kind, text[start:end], start, end)
-    if span.end:
+            span.take(kind, piece, start, end)
+    if not span.is_empty:
         yield span
 
 
 class _Span:
-    """Where a statement stands: from `start` to `end`, its first token that is no comment at `first`.
+    """Where a statement stands in its text: from `start` to `end`, its first token that is no comment at `first`.
 
-    It is open as long as a semicolon would not end it. `end` is 0 as long as it holds nothing but comments.
+    It is open as long as a semicolon would not end it.
     """
 
-    def __init__(self, start: int) -> None:
-        self.start = start
-        self.first = self.end = 0
+    def __init__(self) -> None:
+        self.start = self.first = -1
+        self.end = 0
         self.words: list[str] = []
-        self._routine: bool | None = None
+        self._is_routine: bool | None = None
         self._parentheses = self._blocks = 0
         self._before = ""
 
@@ -202,5 +202,40 @@ class _Span:
     def is_open(self) -> bool:
         return self._parentheses > 0 or self._blocks > 0
 
-    def take(self, kind: str, text: str, start: int, end: int) -> None:
-        ...
+    @property
+    def is_empty(self) -> bool:
+        return self.first < 0
+
+    def take(self, kind: str, token: str, start: int, end: int) -> None:
+        """Takes in the next token."""
+        self.end = end
+        if self.start < 0:
+            self.start = start
+        if kind == "COMMENT":
+            return
+        if self.is_empty:
+            self.first = start
+        token = token.upper()
+        if kind == "WORD" and not self._before.endswith("."):
+            self._take_word(token)
+        elif kind == "MARK":
+            self._parentheses += {"(": 1, ")": -1, ";": 0}[token]
+        self._before = token
+
+    def _take_word(self, word: str) -> None:
+        if len(self.words) < 2:
+            self.words.append(word)
+        if self._is_routine:
+            self._blocks += self._change(word)
+        elif self.words[0] == "CREATE" and self._is_routine is None and not self._parentheses:
+            self._is_routine = True if word in _ROUTINES else False if word in _OTHER_OBJECTS else None
+        elif self.words == ["BEGIN", "NOT"]:  # MariaDB's block outside of a routine: BEGIN NOT ATOMIC
+            self._is_routine, self._blocks = True, 1
+
+    def _change(self, word: str) -> int:
+        """What a word in a routine does to the number of open blocks. `END IF` ends what nothing here began."""
+        if self._before == "END" and (word == "CASE" or word in _ENDED_BY_NAME):
+            return 0 if word == "CASE" else 1
+        if word == "CASE":
+            return 1 if self._blocks else 0
+        return {"BEGIN": 1, "END": -1}.get(word, 0)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+from xml.etree import ElementTree
 
 import pytest
+
+from tests.loopback import Answer, Asked, Server, serve
+from tests.sql import servers
+from tests.sql.conftest import postgresql_server  # noqa: F401 - a fixture
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 PIPECTL = Path(sys.executable).with_name("pipectl")
@@ -22,7 +31,13 @@ class Folder:
 
     def __init__(self, source: Path, root: Path) -> None:
         self.root = root / source.name
-        shutil.copytree(source, self.root, ignore=shutil.ignore_patterns(".pipectl", "build", "flights", "__pycache__"))
+        shutil.copytree(
+            source,
+            self.root,
+            ignore=shutil.ignore_patterns(
+                ".pipectl", "build", "*.db", "*.duckdb", "flights", "cookbook", "__pycache__"
+            ),
+        )
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("PIPECTL", "PARAM_"))}
         self.env = {**inherited, "API_TOKEN": TOKEN, "NO_COLOR": "1", "COLUMNS": "120"}
 
@@ -255,6 +270,78 @@ def test_priority_decides_who_starts_first(folder: Folder) -> None:
     assert folder.outputs()["order"] == ["bread", "cake", "rolls", "icing"]
 
 
+def test_sql_takes_values_as_values(folder: Folder) -> None:
+    folder.pipectl("run", "sql.yaml")
+    outputs = folder.outputs()
+    assert outputs["orders"] == {"rowcount": 4}
+    assert outputs["chosen"]["columns"] == ["customer", "total"]
+    assert outputs["chosen"]["rows"] == [{"customer": "Ada", "total": 16}, {"customer": "Grace", "total": 3}]
+    assert outputs["most"] == {"customer": "Ada", "item": "cake", "price": 12}
+    assert outputs["missing"] == 0
+    assert outputs["by_column"]["rows"] == [
+        {"name": "Ada", "orders": 2},
+        {"name": "Alan", "orders": 1},
+        {"name": "Grace", "orders": 1},
+    ]
+
+
+@pytest.mark.parametrize("name", ["Robert'); drop table orders; --", "{{ 1 }}", "%s :x ? \\"])
+def test_sql_values_stay_data_whatever_they_hold(folder: Folder, name: str) -> None:
+    folder.pipectl("run", "sql.yaml", "-p", f"customers={json.dumps([name, 'Ada'])}", "-p", "by=item")
+    outputs = folder.outputs()
+    assert outputs["chosen"]["rows"] == [{"customer": "Ada", "total": 16}]
+    assert {row["name"] for row in outputs["by_column"]["rows"]} == {"bread", "cake", "rolls", "pie"}
+
+
+def test_sql_takes_an_empty_list(folder: Folder) -> None:
+    folder.pipectl("run", "sql.yaml", "-p", "customers=[]")
+    assert folder.outputs()["chosen"]["rows"] == []
+
+
+def test_load_and_save_move_rows_between_files_and_tables(folder: Folder) -> None:
+    for _ in range(2):  # whatever was loaded before is replaced
+        folder.pipectl("run", "load.yaml")
+    assert folder.outputs()["menu"]["rowcount"] == 5
+    lines = (folder.root / "build/menu.csv").read_text().splitlines()
+    assert lines == ["item,price", "apple pie,9.0", "cheese cake,12.5", "pretzel,1.2", "rolls,0.6", "rye bread,4.5"]
+    assert folder.outputs()["history"] == {"rowcount": 2}
+
+
+def test_http_asks_and_hears(folder: Folder) -> None:
+    item = "/v1/items/bread%2Frye%20%26%20rolls%3F"
+
+    def busy(asked: Asked) -> Answer:
+        return Answer("soon", 503, {"Retry-After": "0"}) if server.paths().count(asked.path) == 1 else Answer({})
+
+    routes = {
+        "/v1/menu": lambda _: Answer(["bread", "pie"]),
+        item: lambda asked: Answer({"price": 4, "asked": asked.query}),
+        "/v1/orders": lambda _: Answer({"number": 1}, 201),
+        "/v1/busy": busy,
+        "/v1/prices.csv": lambda _: Answer("item,price\n"),
+    }
+    with serve(routes) as server:
+        folder.pipectl("run", "http.yaml", "-p", f"base={server.url}/v1")
+    outputs = folder.outputs()
+    assert outputs["menu"]["json"] == ["bread", "pie"]
+    assert outputs["item"]["json"] == {"price": 4, "asked": {"fields": ["price", "stock"], "lang": ["en"]}}
+    assert (outputs["order"]["status"], outputs["cake"]["status"]) == (201, 404)
+    assert folder.instances()["busy"]["attempts"] == 2
+    assert (folder.root / "build/prices.csv").read_text() == "item,price\n"
+    [order] = [one for one in server.asked if one.method == "POST"]
+    assert json.loads(order.body) == {"item": "bread/rye & rolls?", "pieces": 2}
+    assert {one.headers["Authorization"] for one in server.asked} == {f"Bearer {TOKEN}"}
+
+
+def test_connections_are_names_for_what_they_stand_for(folder: Folder) -> None:
+    folder.pipectl("run", "connections.yaml", "-p", "where=there")
+    assert folder.outputs() == {
+        "count": {"tables": 0},
+        "dump": "pg_dump on db.example.org:5432 as etl, password ***, of flights",
+    }
+    assert [path.name for path in folder.root.glob("*.db")] == ["there.db"]
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Folder, str]:
     """The flights example after its demo, and what the demo said."""
@@ -264,11 +351,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Folder, str]:
     return folder, got.stdout
 
 
-@pytest.fixture
-def report(demo: tuple[Folder, str]) -> str:
-    return (demo[0].root / "build/report.md").read_text(encoding="utf-8")
-
-
 # Computed from the data by other means: awk and sort.
 FIGURES = [
     "77,911 of 80,789 planned flights left and arrived; 2,643 (3.3%) were cancelled, 235 diverted.",
@@ -276,49 +358,97 @@ FIGURES = [
     "US Airways Inc. (1.9 minutes late on average), the least ExpressJet Airlines Inc. (24.1 minutes late).",
     "Flights from Newark (EWR) left latest: 15.4 minutes late on average.",
     "1.7 minutes late at 05:00, 20.9 minutes late at 19:00.",
-    "| United Air Lines Inc. | 13,656 | 9.3 | 0 | 32 | 17.6% |",
-    "| ExpressJet Airlines Inc. | 11,874 | 24.1 | 2 | 87 | 35.5% |",
-    "| LaGuardia (LGA) | 23,170 | 7.7 |",
-    "| 2013-02 | 24,951 | 1,261 | 79 | 23,611 |",
-    "SkyWest Airlines Inc. (1)",
+    "United Air Lines Inc. | 13,656 | 9.3 | 0 | 32 | 17.6%",
+    "ExpressJet Airlines Inc. | 11,874 | 24.1 | 2 | 87 | 35.5%",
+    "LaGuardia (LGA) | 23,170 | 7.7 |",
+    "February | 24,951 | 1,261 | 79 | 23,611",
+    "SkyWest Airlines Inc. (1).",
 ]
 
 
-def test_flights_report_has_the_figures_of_the_data(report: str) -> None:
+def read_report(folder: Folder) -> str:
+    """The text of the report, the cells of its tables with bars between them."""
+    page = (folder.root / "build/report.html").read_text(encoding="utf-8")
+    return html.unescape(re.sub(r"<[^>]+>", "", page.replace("</td><td>", " | ")))
+
+
+def test_flights_report_has_the_figures_of_the_data(demo: tuple[Folder, str]) -> None:
+    report = read_report(demo[0])
     assert [figure for figure in FIGURES if figure not in report] == []
 
 
-def test_flights_report_draws_a_bar_for_each_hour(report: str) -> None:
-    chart = report.split("```")[1].splitlines()[1:]
-    assert [line[:5] for line in chart] == [f"{hour:02}:00" for hour in range(5, 24)]
-    assert max(chart, key=lambda line: line.count("█")).startswith("19:00")
+def test_flights_report_is_one_well_formed_page(demo: tuple[Folder, str]) -> None:
+    page = (demo[0].root / "build/report.html").read_text(encoding="utf-8")
+    charts = [ElementTree.fromstring(chart) for chart in re.findall(r"<svg.*?</svg>", page, re.S)]
+    bars = [len(chart.findall("rect")) for chart in charts]
+    assert bars[:3] == [19, 11, 0]  # hours, airlines, calibration
+    assert re.findall(r"(?:src|href)=|url\(|@import", page) == []
+
+
+def test_flights_model_beats_a_rule_of_thumb_on_days_it_has_not_seen(demo: tuple[Folder, str]) -> None:
+    evaluation = demo[0].outputs()["evaluate"]
+    assert evaluation["flights"] > 10000
+    assert evaluation["auc"] > 0.7 > evaluation["hour_auc"] > 0.5
+    assert all(abs(part["predicted"] - part["late"]) < 0.05 for part in evaluation["calibration"])
 
 
 def test_flights_demo_kills_a_run_and_resumes_it(demo: tuple[Folder, str]) -> None:
     folder, said = demo
     killed, resumed = said.split("$ pipectl resume")
     assert "interrupted" in killed
-    assert "# Departures from New York" in resumed
-    assert [run["state"] for run in folder.json("runs")["runs"]] == ["success", "success"]
+    assert "77,911 of 80,789 planned flights" in resumed
+    assert [run["state"] for run in folder.json("runs")["runs"]] == ["success"]
     assert set(folder.states().values()) == {"success"}
     attempts = {name: row["attempts"] for name, row in folder.instances().items()}
-    assert attempts["clean_march"] == attempts["all_months"] == 1
+    assert attempts["train"] == 2
+    assert {attempts[name] for name in ("fetch_march", "load_march", "check", "features")} == {1}
 
 
-def test_flights_of_some_months_are_enough(tmp_path: Path) -> None:
+@pytest.fixture
+def flights(tmp_path: Path) -> Iterator[tuple[Folder, Server]]:
+    """The flights example, and a server of its files."""
     folder = Folder(EXAMPLES / "flights", tmp_path)
-    folder.pipectl("run", "flights.yaml", "-p", "months=[2]", "-p", "min_flights=1000")
-    states = folder.states()
-    assert {name for name, state in states.items() if state == "skipped"} == {
-        "unpack_january",
-        "unpack_march",
-        "clean_january",
-        "clean_march",
-    }
-    report = (folder.root / "build/report.md").read_text(encoding="utf-8")
-    assert report.startswith("# Departures from New York, February 2013\n")
+    routes = {f"/{path.name}": lambda _, path=path: Answer(path.read_bytes()) for path in folder.root.glob("data/*.*")}
+    with serve(routes) as server:
+        yield folder, server
+
+
+def test_flights_of_some_months_are_enough(flights: tuple[Folder, Server]) -> None:
+    folder, server = flights
+    folder.pipectl("run", "flights.yaml", "-p", f"source={server.url}", "-p", "months=[2]", "-p", "min_flights=1000")
+    skipped = {name for name, state in folder.states().items() if state == "skipped"}
+    assert skipped == {f"{step}_{month}" for step in ("fetch", "clean", "load") for month in ("january", "march")}
+    report = read_report(folder)
+    assert "Departures from New York, February 2013" in report
     assert "23,611 of 24,951 planned flights" in report
-    assert "fewer than 1,000 flights: Alaska Airlines Inc. (54)" in report
+    assert "fewer than 1,000: AirTran Airways Corporation (" in report
+
+
+@pytest.mark.parametrize("database", ["duckdb", "postgresql"])
+def test_flights_are_the_same_in_every_database(
+    flights: tuple[Folder, Server], database: str, request: pytest.FixtureRequest
+) -> None:
+    folder, server = flights
+    other = "duckdb:///flights.duckdb"
+    if database == "postgresql":
+        at = request.getfixturevalue("postgresql_server")
+        other = f"postgresql://{servers.USER}:{quote(servers.PASSWORD, safe='')}@{at.host}:{at.port}/postgres"
+    given = ["-p", f"source={server.url}", "-p", "months=[1]"]
+    pages = []
+    for url in ("sqlite:///flights.db", other):
+        folder.pipectl("run", "flights.yaml", *given, "-p", f"database={url}")
+        pages.append((folder.root / "build/report.html").read_text(encoding="utf-8"))
+    assert pages[0] == pages[1]
+
+
+def test_flights_model_that_is_not_good_enough_is_refused(flights: tuple[Folder, Server]) -> None:
+    folder, server = flights
+    given = ["-p", f"source={server.url}", "-p", "months=[1]", "-p", "min_auc=0.99"]
+    assert "output.auc >= params.min_auc" in folder.pipectl("run", "flights.yaml", *given, code=1)
+    states = folder.states()
+    assert (states["evaluate"], states["report"], states["keep_model"]) == ("failed", *["upstream_failed"] * 2)
+    assert "no new report (upstream_failed)" in folder.pipectl("logs", "latest", "closing")
+    assert not (folder.root / "build/model.joblib").exists()
 
 
 def test_flights_of_a_month_that_is_not_there_are_refused(tmp_path: Path) -> None:

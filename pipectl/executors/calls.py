@@ -69,7 +69,7 @@ class Calls:
         self._trees.unannounced = 0  # what was not announced by now never will be
 
     def _warm_up(self, key: Key) -> WarmProcess:
-        with inside(key[1]):
+        with inside(key[1] or "/"):
             warm = self._warm[key] = WarmProcess(key)
         self._trees.add(warm.pid)
         self._loop.watch(warm.socket, partial(self._answered, key))

@@ -1,9 +1,10 @@
-"""The long forms of the task types: what a text or a list after `shell` or `python` stands for."""
+"""The long forms of the task types: what a text or a list after the name of a type stands for."""
 
 from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipectl.spec.scalars import as_text
@@ -42,6 +43,36 @@ def python_body(value: Any) -> dict[str, Any]:
     return body
 
 
+def sql_body(value: Any) -> dict[str, Any]:
+    """`{query}` for a text; the names of columns in `load` are lists."""
+    body = dict(value) if isinstance(value, dict) else {"query": value}
+    if "load" in body:
+        load = body["load"]
+        lists = {key: listed(load[key]) for key in ("columns", "key") if key in load}
+        body["load"] = {"mode": "append", **load, **lists}
+    return body
+
+
+def http_body(value: Any) -> dict[str, Any]:
+    """`{url}` for a text; what is sent as text is text, numbers as they were typed; `expect_status` is a list."""
+    body = dict(value) if isinstance(value, dict) else {"url": value}
+    for key in ("headers", "query", "form"):
+        if isinstance(body.get(key), dict):
+            body[key] = as_texts(body[key])
+    if "expect_status" in body:
+        body["expect_status"] = [whole(status) for status in listed(body["expect_status"])]
+    if "method" in body:
+        body["method"] = body["method"].upper()
+    if "auth" in body:
+        body["auth"] = credentials(body["auth"])
+    return body
+
+
+def credentials(auth: Mapping[str, Any]) -> dict[str, Any]:
+    """`{bearer}`, or `{user, password}` with an empty password where there is none."""
+    return dict(auth) if "bearer" in auth else {"user": "", "password": "", **auth}
+
+
 def python_kind(text: str) -> str:
     """Which of `call`, `script` and `code` the short form of a Python task is."""
     line = text.strip()
@@ -70,6 +101,24 @@ def names_no_function(text: str) -> bool:
     return bool(_DOTTED.fullmatch(line)) and not line.endswith(".py") and not keyword.iskeyword(line)
 
 
+def as_texts(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a mapping, and those of lists in it, with numbers as they were typed: `3.10` stays `3.10`."""
+    return {
+        key: [as_text(item) for item in value] if isinstance(value, list) else as_text(value)
+        for key, value in values.items()
+    }
+
+
+def whole(value: Any) -> Any:
+    """A whole number as an integer: `3.0` is one in JSON Schema."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def listed(value: Any) -> list[Any]:
+    """A list as it is, any other value as the only one of a list."""
+    return list(value) if isinstance(value, list) else [value]
+
+
 def argument(element: Any) -> str:
     """An element of an argument vector as it was typed."""
     if isinstance(element, bool):
@@ -79,3 +128,14 @@ def argument(element: Any) -> str:
 
 def _one_line(text: str) -> bool:
     return "\n" not in text.strip()
+
+
+BODIES: Mapping[str, Callable[[Any], dict[str, Any]]] = {
+    "shell": shell_body,
+    "python": python_body,
+    "sql": sql_body,
+    "http": http_body,
+}
+"""The types of task, each with what makes its long form."""
+
+TYPES = tuple(BODIES)

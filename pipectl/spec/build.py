@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipectl.model import NO_RETRY, Pipeline, Retry, Secret, Task, TriggerRule
+from pipectl.model import NO_RETRY, Connection, Pipeline, Retry, Secret, Task, TriggerRule
 
 _TUPLES = ("needs", "expect", "tags")
 
@@ -26,6 +26,9 @@ def build(document: Mapping[str, Any]) -> Pipeline:
             "tags": tuple(document.get("tags", ())),
             "env_file": _placed(document.get("env_file")),
             "secrets": {name: _secret(name, value) for name, value in document.get("secrets", {}).items()},
+            "connections": {
+                name: Connection(**{**value, "name": name}) for name, value in document.get("connections", {}).items()
+            },
             "tasks": {name: _task(name, value) for name, value in document["tasks"].items()},
         },
     )

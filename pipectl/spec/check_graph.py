@@ -90,10 +90,11 @@ def _same_but_for_case(parts: Mapping[str, Part], kind: str) -> Iterator[Problem
 
 
 def same_but_for_case(declaration: Declaration) -> Iterator[Problem]:
-    """Names of parameters, constants and secrets that differ only by case."""
+    """Names of parameters, constants, secrets and connections that differ only by case."""
     yield from _same_but_for_case(declaration.params, "parameter")
     yield from _same_but_for_case(declaration.vars, "constant")
     yield from _same_but_for_case(declaration.secrets, "secret")
+    yield from _same_but_for_case(declaration.connections, "connection")
 
 
 def _write_out(needs: Needs, handlers: list[str]) -> Needs:

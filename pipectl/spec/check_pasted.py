@@ -58,7 +58,8 @@ _IN_USE = re.compile(
 
 
 def _by_env(path: list[str], use: str) -> str:
-    name = re.sub(r"\W", "_", path[1] if len(path) > 1 else path[0]).upper()
+    called = path[1:] if path[0] == "connections" else path[1:2]
+    name = re.sub(r"\W", "_", "_".join(called) or path[0]).upper()
     if _IN_USE.fullmatch(name) or is_reserved(name) or name[0].isdigit():
         name = f"{path[0]}_{name}".upper()
     expression = path[0] + "".join(f".{s}" if re.fullmatch(r"[^\W\d]\w*|\d+", s) else f"['{s}']" for s in path[1:])
@@ -76,7 +77,7 @@ def _shell_name(path: list[str]) -> str:
         return 'write `"$PIPECTL_PIPELINE"`'
     if path[0] == "inputs" and len(path) == 1:
         return 'they are in the JSON file `"$PIPECTL_INPUTS"`'
-    if path[0] in ("item", "index", "outer", "connections"):
+    if path[0] in ("item", "index", "outer"):
         return f"`{path[0]}` is not supported by this version of pipectl"
     return _by_env(path, '`"$%s"`')
 
@@ -90,6 +91,6 @@ def _python_name(path: list[str]) -> str:
         return f'write `inputs["{path[1]}"]' + "".join(f'["{step}"]' for step in path[3:]) + "`"
     if path[0] == "env" and len(path) == 2:
         return f'write `os.environ["{path[1]}"]`'
-    if path[0] in ("item", "index", "outer", "connections"):
+    if path[0] in ("item", "index", "outer"):
         return f"`{path[0]}` is not supported by this version of pipectl"
     return _by_env(path, '`os.environ["%s"]`')

@@ -18,9 +18,11 @@ from pipectl.spec.param_declarations import lost_zeros
 from pipectl.spec.source import Part
 from pipectl.template import TemplateError, is_expression
 
+_CLASSES = frozenset({"1xx", "2xx", "3xx", "4xx", "5xx"})
 
-def task_problems(task: Part) -> Iterator[Problem]:
-    """What is wrong with one task."""
+
+def task_problems(task: Part, declaration: Declaration) -> Iterator[Problem]:
+    """What is wrong with one task of the declaration."""
     name = str(task.path[-1])
     yield from _time_problems(f"task `{name}`", task.get("timeout"))
     shell, python = task.get("shell"), task.get("python")
@@ -28,6 +30,15 @@ def task_problems(task: Part) -> Iterator[Problem]:
         yield from _shell_problems(name, shell)
     if python is not None:
         yield from _python_problems(name, python)
+    if "sql" in task.value:
+        from pipectl.spec.check_sql import sql_problems
+
+        yield from sql_problems(name, task, declaration)
+    if "http" in task.value:
+        from pipectl.spec.check_http import http_problems
+
+        yield from http_problems(name, task, declaration)
+    yield from _retry_problems(task)
     env = task.get("env")
     if env is not None:
         yield from env_problems(env.items())
@@ -41,6 +52,10 @@ def common_problems(declaration: Declaration) -> Iterator[Problem]:
     yield from env_problems(declaration.env.items())
     for defaults in declaration.defaults.get("env", ()):
         yield from env_problems(defaults.items())
+    for options in declaration.defaults.get("http", ()):
+        from pipectl.spec.check_http import option_problems
+
+        yield from option_problems(options)
     for name, part in declaration.vars.items():
         yield from lost_zeros(name, part)
 
@@ -52,6 +67,20 @@ def env_problems(env: Iterable[tuple[str, Part]]) -> Iterator[Problem]:
             yield from lost_zeros(key, part)
         if is_reserved(key):
             yield part.problem(f"`{key}` cannot be set: pipectl sets it", "give it another name", key=True)
+
+
+def _retry_problems(task: Part) -> Iterator[Problem]:
+    """Statuses where there are exit codes, and the reverse: a number in `on` means what the task ends with."""
+    retries = task.get("retries")
+    on = retries.get("on") if retries is not None else None
+    for entry in on.entries() if on is not None else ():
+        value = entry.value
+        if "http" in task.value:
+            if isinstance(value, int) and value < 100:
+                yield entry.problem(f"in an http task `{value}` is no status", "write e.g. `on: [429, 5xx, timeout]`")
+        elif value in _CLASSES or (isinstance(value, int) and value > 255):
+            message = f"`{value}` is a status, which http tasks alone have"
+            yield entry.problem(message, "exit codes are 0 to 255; write e.g. `on: [75, timeout]`")
 
 
 def _shell_problems(name: str, shell: Part) -> Iterator[Problem]:

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pipectl.errors import Problem
+from pipectl.spec.bodies import TYPES
 from pipectl.spec.source import Part, Source
 
-_SECTIONS = ("params", "vars", "env", "secrets")
+_SECTIONS = ("params", "vars", "env", "secrets", "connections")
 _TAKEN = frozenset({*_SECTIONS, "defaults", "tasks", "include"})
-_MERGED_DEFAULTS = frozenset({"env", "shell", "python"})
+_MERGED_DEFAULTS = frozenset({"env", *TYPES})
 _ABOUT = frozenset({"name", "description", "owner", "tags"})
 
 
@@ -19,7 +20,8 @@ class Declaration:
     """What the files say together, by section and name. Every part knows the file it stands in.
 
     `before` maps a task of a list to the one before it. `defaults` has all parts of a mapping whose keys are taken one
-    by one, the last of which wins; of other keys only the part that holds.
+    by one, the last of which wins; of other keys only the part that holds. `sql_files` are by their paths as
+    written.
     """
 
     main: Source
@@ -29,14 +31,24 @@ class Declaration:
     vars: dict[str, Part] = field(default_factory=dict)
     env: dict[str, Part] = field(default_factory=dict)
     secrets: dict[str, Part] = field(default_factory=dict)
+    connections: dict[str, Part] = field(default_factory=dict)
     defaults: dict[str, list[Part]] = field(default_factory=dict)
     tasks: dict[str, Part] = field(default_factory=dict)
+    sql_files: dict[str, Source] = field(default_factory=dict)
     before: dict[str, str] = field(default_factory=dict)
 
     @property
     def top(self) -> Part:
         """The whole main file."""
         return Part(self.main, (), self.main.data)
+
+    def default(self, kind: str, option: str) -> Part | None:
+        """What `defaults` say of an option of a type."""
+        return next((part[option] for part in reversed(self.defaults.get(kind, ())) if option in part.value), None)
+
+    def option(self, task: Part, kind: str, option: str) -> Part | None:
+        """What holds for an option of a task of this type: its own word, else that of `defaults`."""
+        return task[kind].get(option) or self.default(kind, option)
 
 
 def merge(main: Source, included: list[Source], folder: str) -> tuple[Declaration, list[Problem]]:

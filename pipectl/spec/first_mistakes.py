@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipectl.errors import PipelineError, Problem
+from pipectl.spec.bodies import TYPES
 from pipectl.spec.messages import task_keys
+from pipectl.spec.schema import definition
 from pipectl.spec.source import Part, Path, Source
 
-_TYPES = ("shell", "python")
-_TRIED_TYPES = (*_TYPES, "run", "command", "cmd", "script", "bash")
+_TRIED_TYPES = (*TYPES, "run", "command", "cmd", "script", "bash")
 
 
 def refuse_foreign(source: Source) -> None:
@@ -55,7 +56,7 @@ def _bodies_beside(tasks: Part) -> Iterator[tuple[Path, Problem]]:
         elif bodiless is not None and name in task_keys():
             yield bodiless.path, _misplaced(task, name, f"indent it under `{bodiless.path[-1]}:`")
             yield task.path, _misplaced(task, name, f"indent it under `{bodiless.path[-1]}:`")
-        elif name in _TYPES:
+        elif name in TYPES:
             yield task.path, _misplaced(task, name, f"give the task a name: `NAME: {{{name}: …}}`")
 
 
@@ -69,11 +70,18 @@ def _nameless(entry: Part) -> Problem | None:
     if isinstance(named, str) and len(keys) > 1:
         key = "name" if "name" in keys else "id"
         return entry[key].problem("a task's name is its key", f"write `- {named}: {{shell: …}}`", key=True)
-    if keys and keys[0] in _TRIED_TYPES and not isinstance(entry.value[keys[0]], dict):
-        kind = keys[0] if keys[0] in _TYPES else "shell"
+    if keys and keys[0] in _TRIED_TYPES and _is_body(keys[0], entry.value[keys[0]]):
+        kind = keys[0] if keys[0] in TYPES else "shell"
         return _misplaced(entry[keys[0]], keys[0], f"give the task a name: `- NAME: {{{kind}: …}}`")
     if len(keys) > 1 and all(key in task_keys() for key in keys[1:]):
         return entry[keys[1]].problem(
             f"`{keys[1]}` stands beside the task's name", f"indent it under `{keys[0]}:`", key=True
         )
     return None
+
+
+def _is_body(kind: str, value: object) -> bool:
+    """Whether the value is what a type has, and no task."""
+    if not isinstance(value, dict):
+        return True
+    return kind in TYPES and not value.keys().isdisjoint(definition(kind)["properties"].keys() - task_keys())

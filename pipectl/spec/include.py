@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipectl.errors import PipelineError, Problem
+from pipectl.spec.files import not_a_file
 from pipectl.spec.source import Part, Source
-from pipectl.spec.words import did_you_mean
 
 _DEEPEST = 20
 
@@ -39,7 +39,7 @@ class _Inclusion:
 
     def _take(self, entry: Part, folder: Path, shown: Path, above: tuple[str, ...]) -> None:
         path = os.path.normpath(folder / entry.value)
-        if problem := _not_a_file(entry, Path(path)) or _circular(entry, path, above):
+        if problem := _not_constant(entry) or not_a_file(entry, Path(path)) or _circular(entry, path, above):
             self.problems.append(problem)
         elif path not in self.found:
             name = os.path.normpath(shown / entry.value)
@@ -61,22 +61,7 @@ def _circular(entry: Part, path: str, above: tuple[str, ...]) -> Problem | None:
     return None
 
 
-def _not_a_file(entry: Part, path: Path) -> Problem | None:
-    if "{{" in entry.value:
-        return entry.problem("`include` must be constant: the plan is made of it", "write the path itself")
-    if "\0" in entry.value:
-        return entry.problem("a path holds no NUL")
-    if path.is_dir():
-        return entry.problem(f"`{entry.value}` is a folder", "name the file in it")
-    if not path.exists():
-        return entry.problem(f"no such file: `{entry.value}`", near_file(path, Path(entry.value)))
-    return None
-
-
-def near_file(path: Path, written: Path) -> str:
-    """The hint that names a file beside `path` whose name is near to it, in the way it was `written`; or nothing."""
-    try:
-        names = sorted(file.name for file in path.parent.iterdir() if file.is_file())
-    except (OSError, ValueError):
-        return ""
-    return did_you_mean(str(written), [str(written.with_name(name)) for name in names]) if written.name else ""
+def _not_constant(entry: Part) -> Problem | None:
+    if "{{" not in entry.value:
+        return None
+    return entry.problem("`include` must be constant: the plan is made of it", "write the path itself")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,11 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from pipectl.errors import PipelineError, Problem
-from pipectl.spec import check_graph, check_tasks, constants, first_mistakes, messages, param_declarations, schema
+from pipectl.spec import (
+    check_graph,
+    check_tasks,
+    constants,
+    first_mistakes,
+    messages,
+    param_declarations,
+    schema,
+    sql_files,
+)
 from pipectl.spec.check_templates import TemplateCheck
-from pipectl.spec.compose import MAX_BYTES, decode, parse
+from pipectl.spec.compose import parse
 from pipectl.spec.declaration import Declaration, merge
-from pipectl.spec.include import included, near_file
+from pipectl.spec.files import read_text
+from pipectl.spec.include import included
 from pipectl.spec.normalise import document, stem_name
 from pipectl.spec.prune import prune
 from pipectl.spec.source import Source
@@ -62,16 +71,9 @@ def _without_collector() -> Iterator[None]:
 
 
 def _read(path: str, shown: str) -> Source:
-    try:
-        with Path(path).open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)  # a device may never end
-    except FileNotFoundError:
-        raise PipelineError([Problem(shown, 0, 0, "no such file", near_file(Path(path), Path(shown)))]) from None
-    except (OSError, ValueError) as error:
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
-        raise PipelineError([Problem(shown, 0, 0, f"the file cannot be read: {reason}")]) from None
-    source = parse(decode(raw, shown), shown, path)
-    source.digest = hashlib.sha256(raw).hexdigest()
+    text, digest = read_text(path, shown)
+    source = parse(text, shown, path)
+    source.digest = digest
     return source
 
 
@@ -93,11 +95,18 @@ def _load(main: Source, folder: str, name: str) -> Loaded:
         raise PipelineError(_in_order(problems, (main, *others)))
     declaration, wrong = merge(main, others, folder)
     graph, of_graph = check_graph.graph(declaration)
-    problems += [*wrong, *of_graph, *_semantic_problems(declaration), *TemplateCheck(declaration, graph).problems()]
-    ordered = _in_order(problems, declaration.sources)
+    problems += [
+        *wrong,
+        *of_graph,
+        *sql_files.read(declaration),
+        *_semantic_problems(declaration),
+        *TemplateCheck(declaration, graph).problems(),
+    ]
+    sources = [*declaration.sources, *declaration.sql_files.values()]
+    ordered = _in_order(problems, sources)
     if not all(problem.warning for problem in ordered):
         raise PipelineError(ordered)
-    files = tuple((source.path, source.digest) for source in declaration.sources if source.path)
+    files = tuple((source.path, source.digest) for source in sources if source.path)
     return Loaded(document(declaration, graph, name), files, tuple(ordered))
 
 
@@ -120,8 +129,12 @@ def _semantic_problems(declaration: Declaration) -> Iterator[Problem]:
     yield from param_declarations.declaration_problems(declaration.params)
     yield from check_tasks.common_problems(declaration)
     yield from constants.order(declaration)
+    if declaration.connections:
+        from pipectl.spec.check_connections import connection_problems
+
+        yield from connection_problems(declaration)
     for task in declaration.tasks.values():
-        yield from check_tasks.task_problems(task)
+        yield from check_tasks.task_problems(task, declaration)
 
 
 def _in_order(problems: Sequence[Problem], sources: Sequence[Source]) -> list[Problem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipectl.errors import Problem
+from pipectl.spec.bodies import TYPES
 from pipectl.spec.scalars import as_text
 from pipectl.spec.schema import KIND_WORDS, Fault, definition, kind_of, schema
 from pipectl.spec.source import Path, Source
@@ -32,8 +33,8 @@ def spoken(path: Path) -> str:
         return f"an entry of {spoken(path[:-1])}"
     if len(path) >= 2 and path[0] == "tasks" and (len(path) == 2 or (len(path) == 3 and isinstance(path[1], int))):
         return f"task `{path[-1]}`"
-    if len(path) == 2 and path[0] == "secrets":
-        return f"secret `{path[-1]}`"
+    if len(path) == 2 and path[0] in ("secrets", "connections"):
+        return f"{str(path[0]).removesuffix('s')} `{path[-1]}`"
     return f"`{path[-1]}`"
 
 
@@ -69,6 +70,15 @@ _FIRST_PIPELINE = "a first pipeline is `tasks: {hello: {shell: echo hello}}`"
 _EMPTY_HINTS = {
     "Task": "indent its keys under its name, or write `{}` for a task that only joins",
     "Secret": "write `{env: NAME}`",
+    "Connection": "write `{url: …}`",
+}
+
+
+_MAPPINGS = {
+    "Connections": "{NAME: {url: …}}",
+    "Headers": "{NAME: value}",
+    "Authentication": "{bearer: …}",
+    "Load": "{file: …, table: …}",
 }
 
 
@@ -87,6 +97,8 @@ def _type_hint(fault: Fault, kinds: list[str]) -> str:
         return f'put it in quotes: `"{text}"`'
     if not fault.path:
         return _FIRST_PIPELINE
+    if fault.schema.get("title") == "Text body":
+        return "write `json:` or `form:` in place of `data:`"
     return _hint_for_list(fault) if isinstance(value, list) else ""
 
 
@@ -95,7 +107,12 @@ def _hint_for_list(fault: Fault) -> str:
         return 'write a mapping: `env: {NAME: "value"}`'
     if fault.schema.get("title") == "Task":
         return f"write `{fault.path[-1]}: {{shell: […]}}`"
-    return f"write a mapping: `{fault.path[-1]}: {{NAME: value}}`" if fault.path in (("params",), ("vars",)) else ""
+    if fault.path == ("connections",):
+        return "write a mapping: `connections: {NAME: {url: …}}`"
+    if fault.schema.get("title") == "SQL task":
+        return "write one text, its statements separated by `;`"
+    of_names = fault.path in (("params",), ("vars",)) or fault.schema.get("title") in ("Headers", "Query", "Form body")
+    return f"write a mapping: `{fault.path[-1]}: {{NAME: value}}`" if of_names else ""
 
 
 def _hint_for_text(fault: Fault) -> str:
@@ -108,6 +125,8 @@ def _hint_for_text(fault: Fault) -> str:
         return "write a list: `[program, argument]`"
     if title == "Secrets":
         return f"write a list: `secrets: [{fault.value}]`"
+    if title in _MAPPINGS:
+        return f"write a mapping: `{fault.path[-1]}: {_MAPPINGS[title]}`"
     if fault.path[:1] == ("tasks",) and len(fault.path) == 2:
         return f"write `- {fault.value}: {{shell: …}}`"
     if not fault.path:
@@ -134,7 +153,12 @@ def _pattern(fault: Fault) -> tuple[str, str]:
         return f"{name}: `{fault.value}` is not a duration", "write e.g. `30s`, `10m`, `1h30m`, or a number of seconds"
     if fault.schema["pattern"] == definition("name")["pattern"]:
         return f"{name}: `{fault.value}` is not a name", NAME_RULE
-    return f"{name} cannot be `{fault.value}`", "write exit codes, `timeout`, or names of Python exceptions"
+    if fault.schema["pattern"] == definition("expect_status")["pattern"]:
+        return f"{name} cannot be `{fault.value}`", "write numbers, classes such as `2xx`, or `any`"
+    return (
+        f"{name} cannot be `{fault.value}`",
+        "write exit codes, statuses such as `503` and `5xx`, `timeout`, `connection`, or names of exceptions",
+    )
 
 
 def _empty(fault: Fault) -> tuple[str, str]:
@@ -153,6 +177,9 @@ def _maximum(fault: Fault) -> tuple[str, str]:
 def _required(fault: Fault) -> tuple[str, str]:
     if not fault.path:
         return "the file has no `tasks`", _FIRST_PIPELINE
+    if fault.key == "url":
+        hint = "`url: https://HOST/PATH`, or `url: postgresql://USER:PASSWORD@HOST/DATABASE`"
+        return f"{spoken(fault.path)} has no `url`", f"write {hint if fault.path[0] == 'connections' else '`url: …`'}"
     return f"{spoken(fault.path)} is without `{fault.key}`", f"write `{fault.key}: …`"
 
 
@@ -168,8 +195,10 @@ def _too_many(fault: Fault) -> tuple[str, str]:
 
 
 def _two_types(fault: Fault) -> tuple[str, str]:
-    types = [key for key in fault.value if key in fault.schema["not"]["required"]]
-    return f"{spoken(fault.path)} has two types, {_alternatives(types, 'and')}", "make two tasks of it"
+    types = [key for key in fault.value if key in TYPES]
+    number = {2: "two", 3: "three", 4: "four"}[len(types)]
+    message = f"{spoken(fault.path)} has {number} types, {_alternatives(types, 'and')}"
+    return message, f"make {number} tasks of it"
 
 
 def _unknown(fault: Fault) -> tuple[str, str]:
@@ -183,6 +212,8 @@ def _key_name(fault: Fault) -> tuple[str, str]:
             f"`{fault.key}` is not a name" if fault.key else "an empty text is not a name",
             NAME_RULE,
         )
+    if fault.schema["pattern"] == definition("headers")["propertyNames"]["pattern"]:
+        return f"`{fault.key}` cannot be the name of a header", "it is made of letters, digits and `-`"
     return f"`{fault.key}` cannot be the name of a variable", "it holds no space and no `=`"
 
 

@@ -11,19 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from pipectl.durations import parse_duration
-from pipectl.spec.bodies import python_body, shell_body
+from pipectl.spec.bodies import TYPES, as_texts, credentials, listed, whole
 from pipectl.spec.check_graph import Graph
 from pipectl.spec.declaration import Declaration
 from pipectl.spec.params import fragment
 from pipectl.spec.scalars import as_text
 from pipectl.spec.source import Part
+from pipectl.spec.task_body import task_body
 
-_BODIES = {"shell": shell_body, "python": python_body}
 _DURATIONS = ("timeout", "grace")
 _PLAIN = ("trigger", "when", "stop_signal", "cwd", "allow_failure", "priority", "description")
 _RETRY_DURATIONS = ("delay", "max_delay", "max_elapsed")
 _TOP = ("description", "owner", "max_parallel", "fail_fast", "durability")
-_SCRIPT_ONLY = frozenset({"interpreter"})
 
 
 def document(declaration: Declaration, graph: Graph, name: str) -> dict[str, Any]:
@@ -33,12 +32,13 @@ def document(declaration: Declaration, graph: Graph, name: str) -> dict[str, Any
         "name": top.get("name", name),
         "file": declaration.main.path or declaration.main.file,
         "folder": declaration.folder,
-        **{key: _whole(top[key]) for key in _TOP if key in top},
-        "tags": _listed(top.get("tags", [])),
+        **{key: whole(top[key]) for key in _TOP if key in top},
+        "tags": listed(top.get("tags", [])),
         "params": {key: fragment(part.value) for key, part in declaration.params.items()},
         "vars": {key: part.value for key, part in declaration.vars.items()},
         "env": environment({key: part.value for key, part in declaration.env.items()}),
         "secrets": {key: _secret(key, part) for key, part in declaration.secrets.items()},
+        "connections": {key: _connection(part) for key, part in declaration.connections.items()},
     }
     if "timeout" in top:
         made["timeout"] = parse_duration(top["timeout"])
@@ -46,7 +46,9 @@ def document(declaration: Declaration, graph: Graph, name: str) -> dict[str, Any
         line, column = env_file.source.place(env_file.path)
         made["env_file"] = {"path": env_file.value, "line": line, "column": column}
     defaults = {key: _together(parts) for key, parts in declaration.defaults.items()}
-    made["tasks"] = {key: _task(part, defaults, graph.needs[key]) for key, part in declaration.tasks.items()}
+    made["tasks"] = {}
+    for key, part in declaration.tasks.items():
+        made["tasks"][key] = {**_task(part, defaults, graph.needs[key]), **_type(part, defaults, declaration)}
     return made
 
 
@@ -72,22 +74,41 @@ def _secret(name: str, part: Part) -> dict[str, Any]:
     }
 
 
+def _connection(part: Part) -> dict[str, Any]:
+    line, column = part.source.place(part.path, key=True)
+    made = dict(part.value) if isinstance(part.value, dict) else {"url": part.value}
+    if "headers" in made:
+        made["headers"] = as_texts(made["headers"])
+    if "auth" in made:
+        made["auth"] = credentials(made["auth"])
+    return {**made, "file": part.source.path or part.source.file, "line": line, "column": column}
+
+
+def _type(part: Part, defaults: Mapping[str, Any], declaration: Declaration) -> dict[str, Any]:
+    kind = next((kind for kind in TYPES if kind in part.value), None)
+    if kind is None:
+        return {}
+    name = declaration.option(part, kind, "connection")
+    connection = declaration.connections[name.value].value if name is not None else {}
+    body = task_body(kind, part.value[kind], defaults.get(kind, {}), connection if isinstance(connection, dict) else {})
+    if kind == "sql" and "file" in body:
+        body["query"] = declaration.sql_files[body["file"]].text
+    return {"type": kind, "body": body}
+
+
 def _task(part: Part, defaults: Mapping[str, Any], needs: tuple[str, ...]) -> dict[str, Any]:
     written = {**defaults, **part.value}
-    kind = next((kind for kind in _BODIES if kind in part.value), None)
     line, column = part.source.place(part.path, key=True)
     made: dict[str, Any] = {"file": part.source.path or part.source.file, "line": line, "column": column}
-    if kind is not None:
-        made |= {"type": kind, "body": _body(kind, part.value[kind], defaults.get(kind, {}))}
     if needs:
         made["needs"] = list(needs)
-    made |= {key: _whole(written[key]) for key in _PLAIN if key in written}
+    made |= {key: whole(written[key]) for key in _PLAIN if key in written}
     made |= {key: parse_duration(written[key]) for key in _DURATIONS if key in written}
     if "retries" in written:
         made["retries"] = _retries(written["retries"])
     if "env" in written:
         made["env"] = environment(_in_order(defaults.get("env", {}), part.value.get("env", {})))
-    made |= {key: _listed(written[key]) for key in ("expect", "tags") if key in written}
+    made |= {key: listed(written[key]) for key in ("expect", "tags") if key in written}
     return made
 
 
@@ -115,30 +136,11 @@ def _in_order(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, 
     return {**made, **own}
 
 
-def _body(kind: str, value: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    own = _BODIES[kind](value)
-    if "argv" in own:
-        defaults = {key: option for key, option in defaults.items() if key not in _SCRIPT_ONLY}
-    body = _BODIES[kind]({**defaults, **own})
-    if "skip_exit_code" in body:
-        body["skip_exit_code"] = _whole(body["skip_exit_code"])
-    return body
-
-
 def _retries(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         return {"max": int(value)}
     made = {key: parse_duration(value[key]) if key in _RETRY_DURATIONS else value[key] for key in value}
     made["max"] = int(value["max"])
     if "on" in value:
-        made["on"] = [_whole(one) for one in _listed(value["on"])]
+        made["on"] = [whole(one) for one in listed(value["on"])]
     return made
-
-
-def _whole(value: Any) -> Any:
-    """A whole number as an integer: `3.0` is one in JSON Schema."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _listed(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list) else [value]

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipectl.spec.bodies import TYPES
 from pipectl.spec.source import Path, Source
 
-_DECLARING = ("params", "vars", "secrets")
+_DECLARING = ("params", "vars", "secrets", "connections")
 
 
 def prune(source: Source, path: Path) -> None:
@@ -34,11 +35,13 @@ def prune(source: Source, path: Path) -> None:
 def _depth(path: Path) -> int:
     if path[:1] == ("tasks",):
         return 4 if len(path) > 1 and isinstance(path[1], int) else 3
-    return 2 if path[:1] and path[0] in (*_DECLARING, "env", "defaults") else 1
+    if path[:1] == ("defaults",):
+        return 3 if len(path) > 1 and path[1] in TYPES else 2
+    return 2 if path[:1] and path[0] in (*_DECLARING, "env") else 1
 
 
 def _declares(path: Path) -> bool:
-    """Whether `path` declares a name (a task, a parameter, a constant, a secret), or is an entry of a list of tasks."""
+    """Whether `path` declares a name (of a task, a parameter, a constant, …), or is an entry of a list of tasks."""
     if path[0] == "tasks":
         return 1 < len(path) < _depth(path)
     return len(path) == 2 and path[0] in _DECLARING

@@ -140,9 +140,9 @@ def _check_mapping(node: Schema, value: dict[str, Any], path: Path) -> Iterator[
     for key in node.get("required", ()):
         if key not in value:
             yield Fault(path, "required", node, value, key)
-    excluded = node.get("not", {}).get("required")
-    if excluded and all(key in value for key in excluded):
-        yield Fault(path, "not", node, value, [key for key in value if key in excluded][-1])
+    excluded = [pair["required"] for pair in node.get("not", {}).get("anyOf", ())]
+    if together := {key for pair in excluded if all(key in value for key in pair) for key in pair}:
+        yield Fault(path, "not", node, value, [key for key in value if key in together][-1])
     for key in value:
         yield from _check_key(node, value, key, path)
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 _TOP, _TASK, _DEFAULTS = "pipectl pipeline", "Task", "Defaults of tasks"  # titles of the schema name the levels
 
 _UNSUPPORTED_AT_TOP = frozenset(
-    {"connections", "pools", "gpus", "deadline", "overlap", "keep", "schedule", "notify"},
+    {"pools", "gpus", "deadline", "overlap", "keep", "schedule", "notify"},
 )
 _UNSUPPORTED_IN_TASK = frozenset(
-    {"sql", "http", "wait", "approve", "send", "pipeline", "tasks", "foreach", "key", "pool", "resources", "cache"},
+    {"wait", "approve", "send", "pipeline", "tasks", "foreach", "key", "pool", "resources", "cache"},
 ) | {"max_parallel", "fail_fast", "notify", "deadline"}
 _UNSUPPORTED = {_TOP: _UNSUPPORTED_AT_TOP, _TASK: _UNSUPPORTED_IN_TASK, _DEFAULTS: _UNSUPPORTED_IN_TASK}
 
@@ -20,6 +20,15 @@ _AT_THE_TOP = "it stands at the top of the file"
 _BY_CRON = "pipectl runs from cron or by hand: `pipectl run FILE`"
 _SHELL_OPTION = "it is an option of a type: `shell: {script: …, …}`"
 _PYTHON_OPTION = "it is an option of a type: `python: {call: …, …}`"
+_SQL_OPTION = "it is an option of a type: `sql: {connection: …, query: …}`"
+_HTTP_OPTION = "it is an option of a type: `http: {url: …, …}`"
+_CONNECTION = "write `connection: NAME`, with `connections: {NAME: {url: …}}` at the top of the file"
+_BOUND = "write `{{ params.NAME }}` in the SQL: it becomes a bound parameter"
+_BODY = "write `json:`, `form:`, `data:` (text) or `body_file:`"
+_BEARER = 'write `auth: {bearer: "{{ secrets.TOKEN }}"}`'
+_USER = 'write `auth: {user: …, password: "{{ secrets.PASSWORD }}"}`'
+_STATUSES = "write `expect_status: [2xx, 404]`"
+_IN_URL = "it is part of the `url`: `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`"
 _LEVELS: dict[str, tuple[tuple[str, str], ...]] = {
     _TOP: (
         ("steps jobs stages stage dag dags task pipeline targets rules", _TASKS),
@@ -27,6 +36,7 @@ _LEVELS: dict[str, tuple[tuple[str, str], ...]] = {
         ("parameters inputs args config", "write `params:`"),
         ("environment", "write `env:`"),
         ("default default_args", "write `defaults:`"),
+        ("connection conns conn databases database db datasources", "write `connections: {NAME: {url: …}}`"),
         ("includes import imports extends", "write `include: [file.yaml]`"),
         ("dotenv envfile env-file", "write `env_file: .env`"),
         ("concurrency parallel parallelism max_active_tasks maxActiveRuns", "write `max_parallel: 4`"),
@@ -65,7 +75,15 @@ _LEVELS: dict[str, tuple[tuple[str, str], ...]] = {
         ("code", "write `python: |` and the code below it"),
         ("params", "parameters are declared at the top of the file; a task reads `$PARAM_NAME`"),
         ("secrets", "secrets are declared at the top of the file; a task names them in its `env`"),
-        ("env_file include", _AT_THE_TOP),
+        ("env_file include connections", _AT_THE_TOP),
+        ("query statement load fetch", _SQL_OPTION),
+        ("url method headers expect_status", _HTTP_OPTION),
+        (
+            "connection conn_id",
+            "it is an option of a type: `sql: {connection: …, query: …}`, `http: {connection: …, url: …}`",
+        ),
+        ("request curl rest api webhook httpRequest", "write `http: URL`, or `http: {url: URL, …}`"),
+        ("postgres postgresql mysql sqlite duckdb database db", "write `sql: {connection: …, query: …}`"),
     ),
     _DEFAULTS: (("needs", "each task says its own `needs`"), ("env_file include params secrets", _AT_THE_TOP)),
     "Shell task": (
@@ -84,6 +102,71 @@ _LEVELS: dict[str, tuple[tuple[str, str], ...]] = {
         ("venv python executable", "write `interpreter: .venv/bin/python`"),
         ("import imports modules", "write `preload: [module]`"),
         ("output", "inline code sets `output`; the value that a function returns is its output"),
+    ),
+    "SQL task": (
+        ("sql statement statements command cmd text", "write `query:`"),
+        ("sql_file sqlfile script path", "write `file: FILE.sql`"),
+        ("conn_id connection_id conn database db dsn uri url host", _CONNECTION),
+        ("params parameters bind binds args arguments with variables values", _BOUND),
+        ("output result return mode", "write `fetch: all`, `one`, `scalar` or `none`"),
+        ("limit max fetch_size maxRows", "write `max_rows: 1000`"),
+        ("to save_to output_file outfile export csv", "write `save: FILE.csv`"),
+        ("table copy import insert", "write `load: {file: …, table: …}`"),
+        ("autocommit auto_commit", "write `transaction: false`"),
+        ("exactly_once idempotent", "write `once: true`"),
+        ("template jinja", "write `render: false`"),
+        ("env cwd timeout retries", "it is a key of the task, beside `sql`"),
+    ),
+    "Load": (
+        ("path source from csv", "write `file: FILE.csv`"),
+        ("into target to schema", "write `table: NAME`"),
+        ("if_exists write_disposition on_conflict truncate", "write `mode: append`, `replace` or `upsert`"),
+        ("keys primary_key unique_key on", "write `key: [COLUMN]`"),
+        ("filter partition", "write `where: {COLUMN: value}`"),
+        ("fields", "write `columns: [NAME, …]`"),
+        ("create_table auto_create", "write `create: true`"),
+        ("format type", "the ending of `file` says it"),
+        ("connection once", "it stands beside `load`, not in it"),
+    ),
+    "HTTP task": (
+        ("uri endpoint path address host", "write `url:`"),
+        ("verb type", "write `method: POST`"),
+        ("header", "write `headers: {NAME: value}`"),
+        ("body payload content", _BODY),
+        ("params parameters query_params querystring args", "write `query: {NAME: value}`"),
+        ("token bearer authorization", _BEARER),
+        ("user username password basic credentials", _USER),
+        ("status status_code status_codes expected_status success_codes response_check ok", _STATUSES),
+        ("timeout_sec timeoutSec timeoutSeconds time_limit", "write `timeout: 30s`"),
+        ("redirect redirects allow_redirects followRedirects", "write `follow_redirects: false`"),
+        (
+            "insecure skip_tls_verify skipTLSVerify insecureSkipVerify ssl ssl_verify tls ca cacert",
+            "write `verify: false`, or `verify: FILE.pem`",
+        ),
+        ("output out to download file filename save_to", "write `save: FILE`"),
+        ("upload", "write `body_file: FILE`"),
+        ("retry retries env cwd", "it is a key of the task, beside `http`"),
+        ("conn_id http_conn_id base base_url", _CONNECTION),
+    ),
+    "Connection": (
+        ("uri dsn address endpoint base_url connection_string", "write `url:`"),
+        ("host port database db dbname schema login username user password driver dialect type conn_type", _IN_URL),
+        ("token bearer", _BEARER),
+        ("header", "write `headers: {NAME: value}`"),
+        ("insecure ssl ssl_verify tls ca", "write `verify: false`, or `verify: FILE.pem`"),
+    ),
+    "Authentication": (
+        ("username login name", "write `user:`"),
+        ("pass pwd secret", 'write `password: "{{ secrets.PASSWORD }}"`'),
+        ("token", 'write `bearer: "{{ secrets.TOKEN }}"`'),
+        ("basic type", "write `{user: …, password: …}`"),
+        ("header api_key", "write `headers: {NAME: value}`, beside `auth`"),
+    ),
+    "Options of SQL tasks": (("query file load save", "each task says its own"),),
+    "Options of HTTP tasks": (
+        ("auth", "it belongs to a connection: `connections: {NAME: {url: …, auth: …}}`"),
+        ("url base_url", "it belongs to a connection: `connections: {NAME: {url: …}}`"),
+        ("method query json form data body_file save", "each task says its own"),
     ),
     "Retries": (
         ("limit count attempts retries max_attempts times", "write `max: 3`"),

@@ -33,7 +33,20 @@ def problems(pipeline: Pipeline, environ: Mapping[str, str]) -> list[Problem]:
             found += _secret(secret, pipeline.folder, variables)[1]
     for task in pipeline.tasks.values():
         found += _task_problems(task, pipeline.folder, environ)
+    if pipeline.connections:
+        found += _of_connections(pipeline)
     return found
+
+
+def _of_connections(pipeline: Pipeline) -> Iterator[Problem]:
+    from pipectl.spec.extras import missing  # with all the words that people try, which runs without connections spare
+
+    for one in pipeline.connections.values():
+        if isinstance(one.verify, str) and _is_missing(Path(pipeline.folder), one.verify):
+            message = f"connection `{one.name}`: there is no file `{one.verify}`"
+            yield Problem(_shown(one.file), one.line, one.column, message)
+    for owner, message, hint in missing(pipeline):
+        yield Problem(_shown(owner.file), owner.line, owner.column, message, hint)
 
 
 def secret_values(pipeline: Pipeline, variables: Mapping[str, str]) -> dict[str, str]:
@@ -129,6 +142,7 @@ def _task_problems(task: Task, folder: str, environ: Mapping[str, str]) -> Itera
     script = task.body.get("script") if task.type == "python" else None
     if script is not None and not _exists(Path(folder, script).is_file):
         missing.append(f"there is no script `{script}`")
+    missing += [f"there is no file `{file}`" for file in _read_files(task, folder)]
     for message in missing:
         yield Problem(
             _shown(task.file), task.line, task.column, f"task `{task.name}`: {message}", "", warning=made_before
@@ -137,6 +151,19 @@ def _task_problems(task: Task, folder: str, environ: Mapping[str, str]) -> Itera
         yield Problem(
             _shown(task.file), task.line, task.column, f"task `{task.name}`: there is no interpreter `{interpreter}`"
         )
+
+
+def _read_files(task: Task, folder: str) -> Iterator[str]:
+    """The files that a task reads and that are not there, as far as their paths are constant."""
+    if task.type not in ("sql", "http") or "{{" in (task.cwd or ""):
+        return
+    for file in (task.body.get("load", {}).get("file"), task.body.get("body_file"), task.body.get("verify")):
+        if isinstance(file, str) and _is_missing(Path(folder, task.cwd or ""), file):
+            yield file
+
+
+def _is_missing(folder: Path, file: str) -> bool:
+    return "{{" not in file and not _exists((folder / file).is_file)
 
 
 def _missing_interpreter(task: Task, folder: str, environ: Mapping[str, str]) -> str:

@@ -38,6 +38,7 @@ params: {n: 1, day: x}
 vars: {word: theirs, own: theirs}
 env: {A: theirs, B: theirs}
 secrets: {S: {env: THEIRS}}
+connections: {db: "sqlite:///theirs.db", api: {url: "https://theirs", headers: {A: b}}}
 defaults: {retries: 1, timeout: 1m}
 tasks: {first: {shell: echo}}
 """
@@ -47,6 +48,7 @@ params: {n: 2}
 vars: {own: mine}
 env: {B: mine}
 secrets: {S: {env: MINE}}
+connections: {api: {url: "https://mine"}}
 defaults: {retries: 2}
 tasks: {a: {needs: first, shell: echo}}
 """
@@ -55,6 +57,10 @@ tasks: {a: {needs: first, shell: echo}}
     assert got.vars == {"word": "theirs", "own": "mine"}
     assert got.env == {"A": "theirs", "B": "mine"}
     assert got.secrets["S"].value == "MINE"
+    assert {name: one.url for name, one in got.connections.items()} == {
+        "db": "sqlite:///theirs.db", "api": "https://mine"
+    }  # fmt: skip
+    assert got.connections["api"].headers == {}
     assert [(task.name, task.retries.max, task.timeout) for task in got.tasks.values()] == [
         ("first", 2, 60),
         ("a", 2, 60),

@@ -22,7 +22,11 @@ env: {TZ: UTC, V: 3.10}
 env_file: .env?
 secrets:
   API_TOKEN: {env: API_TOKEN}
-defaults: &d {retries: 2, timeout: 10m}
+connections:
+  warehouse: {url: "postgresql://etl:{{ secrets.API_TOKEN }}@db:5432/{{ params.limit }}"}
+  api: {url: https://example.org/v1, headers: {A: "{{ secrets.API_TOKEN }}"}, auth: {user: a}}
+x-common: &d {retries: 2, timeout: 10m}
+defaults: {<<: *d, sql: {connection: warehouse}, http: {timeout: 5, headers: {B: c}}}
 max_parallel: 8
 tasks:
   fetch:
@@ -33,6 +37,16 @@ tasks:
     python: {call: "etl.flights:clean", with: {source: "{{ vars.raw }}", limit: "{{ params.limit }}"}}
     expect: [output.rows > 0, "{{ output.rows < 10 }}"]
     retries: {max: 3, delay: 1s, on: [75, timeout]}
+  get:
+    http: {connection: api, url: "/x/{{ params.date }}", json: {a: [1, null]}, expect_status: [2xx, 404]}
+  load:
+    needs: clean
+    sql: {load: {file: "{{ vars.raw }}", table: t, mode: upsert, key: id}}
+  sum:
+    needs: load
+    sql: |
+      select 'it''s', count(*) from {{ 'flights' | identifier }} -- all
+      where day = {{ params.date }} and n in ({{ inputs.load }})
   report:
     <<: *d
     needs: [clean]
@@ -46,7 +60,8 @@ PIECES = [
     *"{}[]:,-\n\t \"'|>&*#!%@`?~0\\", "{{", "}}", "{% if %}", "&a ", "*a", "*d", "<<: ", "- ", "\n  ", "\n    ",
     "null", "3.10", "!!str ", "---\n", "tasks:", "needs:", "foreach: [1]", "params", "{{ tasks.fetch.output }}",
     "{{ secrets.X }}", "'*'", "\x00", "\u2028", "é", "\ufeff",
-    "true", "[]", "{}", "''", "shell:", "python:", "name: x", "- shell: x", "x-", ": ",
+    "true", "[]", "{}", "''", "shell:", "python:", "sql:", "http:", "url:", "query:", "connections:",
+    "http://a:b@[", "sqlite://", "{{ connections.api.url }}", "| literal", "--", "/*", "$$", "name: x", "- shell: x", "x-", ": ",
 ]  # fmt: skip
 GOLDENS = sorted((Path(__file__).parent.parent / "errors").glob("*.yaml"))
 SEEDS = [VALID, *(path.read_text(encoding="utf-8", errors="replace") for path in GOLDENS if path.stat().st_size < 2000)]

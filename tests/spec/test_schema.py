@@ -13,8 +13,37 @@ from pipectl.durations import parse_duration
 from pipectl.spec import schema
 from pipectl.spec.json_schema import schema_faults, value_faults
 
-KEYS = sorted({"name", "params", "env", "tasks", "secrets", "defaults", "include", "x-a", "nope", "timeout", "tags"})
-TASK_KEYS = ["shell", "python", "needs", "retries", "timeout", "env", "expect", "trigger", "when", "priority", "nope"]
+KEYS = sorted(
+    {
+        "name",
+        "params",
+        "env",
+        "tasks",
+        "secrets",
+        "connections",
+        "defaults",
+        "include",
+        "x-a",
+        "nope",
+        "timeout",
+        "tags",
+    }
+)
+TASK_KEYS = [
+    "shell",
+    "python",
+    "sql",
+    "http",
+    "needs",
+    "retries",
+    "timeout",
+    "env",
+    "expect",
+    "trigger",
+    "when",
+    "priority",
+    "nope",
+]
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
@@ -27,7 +56,9 @@ VALUES = st.recursive(
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
         st.dictionaries(
-            st.sampled_from(["max", "on", "delay", "script", "argv", "call", "a", "a b"]), inner, max_size=3
+            st.sampled_from(["max", "on", "delay", "script", "argv", "call", "url", "query", "load", "a", "a b"]),
+            inner,
+            max_size=3,
         ),
     ),
     max_leaves=6,

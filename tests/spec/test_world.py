@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from pipectl.errors import PipelineError, Problem
 from pipectl.model import Pipeline
-from pipectl.spec import world
+from pipectl.spec import extras, world
 from pipectl.spec.build import build
 from pipectl.spec.load import load
 
@@ -162,3 +163,82 @@ def test_pipeline_that_lacks_nothing_has_no_problems() -> None:
     Path("train.py").touch()
     text = f"tasks: {{a: {{python: {{script: train.py, interpreter: {sys.executable}}}, cwd: build}}}}"
     assert problems(text) == []
+
+
+def without(*modules: str) -> Callable[[str], object]:
+    """Looks for modules, of which these are not installed."""
+    return lambda name: None if name in modules else object()
+
+
+DATABASES = """
+connections:
+  pg: {url: "postgresql://h/x"}
+  my: {url: "mariadb+pymysql://h/x"}
+  duck: duckdb:///x.duckdb
+  lite: sqlite:///x.db
+  other: "{{ env.URL }}"
+  unused: "postgresql://h/y"
+"""
+DATABASES_USED = ("pg", "my", "duck", "lite", "other")
+
+
+def test_missing_drivers_are_told_with_the_command_that_installs_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "find_spec", without("psycopg", "pymysql", "duckdb_sqlalchemy"))
+    tasks = "".join(f"  {name}: {{sql: {{connection: {name}, query: select 1}}}}\n" for name in DATABASES_USED)
+    found = problems(f"{DATABASES}tasks:\n{tasks}  again: {{sql: {{connection: pg, query: select 2}}}}")
+    assert [(p.line, p.message, p.hint) for p in found] == [
+        (3, "connection `pg`: the driver of `postgresql://` is not installed", "pip install 'pipectl[postgres]'"),
+        (4, "connection `my`: the driver of `mariadb://` is not installed", "pip install 'pipectl[mysql]'"),
+        (5, "connection `duck`: the driver of `duckdb://` is not installed", "pip install 'pipectl[duckdb]'"),
+    ]
+
+
+def test_missing_reader_of_parquet_is_told_at_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "find_spec", without("pyarrow"))
+    (found,) = problems("""
+connections: {db: sqlite:///x.db}
+defaults: {sql: {connection: db}}
+tasks:
+  a: {sql: {query: select 1, save: "{{ run.date }}.parquet"}}
+  b: {sql: {query: select 1, save: a.csv}}
+""")
+    assert (found.line, found.hint) == (5, "pip install 'pipectl[parquet]'")
+
+
+def test_database_that_sqlalchemy_does_not_know_is_told() -> None:
+    (found,) = problems("connections: {db: 'postgres://h/x'}\ntasks: {a: {sql: {connection: db, query: select 1}}}")
+    assert found.message == "connection `db`: SQLAlchemy knows no database `postgres://`"
+    assert found.hint == "did you mean `postgresql`?"
+
+
+def test_looking_for_drivers_imports_none() -> None:
+    code = (
+        "import sys; from pipectl.spec import world; from pipectl.spec.build import build;"
+        "from pipectl.spec.load import load; world.problems(build(load('p.yaml').document), {});"
+        "print({'sqlalchemy', 'psycopg', 'duckdb', 'pyarrow', 'urllib3'} & {*sys.modules})"
+    )
+    tasks = (
+        "a: {sql: {connection: pg, query: select 1, save: x.parquet}}, b: {sql: {connection: duck, query: select 1}}"
+    )
+    Path("p.yaml").write_text(f"{DATABASES}tasks: {{{tasks}}}")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+def test_files_that_a_task_reads_are_told_at_the_task() -> None:
+    Path("there.csv").touch()
+    found = problems("""
+connections: {db: sqlite:///x.db, api: {url: https://x, verify: ca.pem}}
+defaults: {sql: {connection: db}}
+tasks:
+  a: {sql: {load: {file: gone.csv, table: t}}}
+  b: {sql: {load: {file: there.csv, table: t}}}
+  c: {sql: {load: {file: "{{ run.date }}.csv", table: t}}}
+  d: {needs: a, http: {url: https://x, body_file: gone.bin, verify: ca.pem}}
+""")
+    assert [(p.line, p.message, p.warning) for p in found] == [
+        (5, "task `a`: there is no file `gone.csv`", False),
+        (8, "task `d`: there is no file `gone.bin`", True),
+        (8, "task `d`: there is no file `ca.pem`", True),
+        (2, "connection `api`: there is no file `ca.pem`", False),
+    ]

@@ -1,0 +1,105 @@
+"""What an sql task may not be, past its schema: options that do not go together, and files of no known form."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePath
+
+from pipectl.errors import Problem
+from pipectl.spec.check_connections import used_connection
+from pipectl.spec.declaration import Declaration
+from pipectl.spec.source import Part
+from pipectl.spec.words import did_you_mean
+
+_ENDINGS = (".csv", ".json", ".jsonl", ".ndjson", ".parquet", ".csv.gz", ".json.gz", ".jsonl.gz", ".ndjson.gz")
+_SQL_FILE = re.compile(r"[^\s;]+\.sql")
+
+
+def sql_problems(name: str, task: Part, declaration: Declaration) -> Iterator[Problem]:
+    """What is wrong with one sql task."""
+    sql = task["sql"]
+    yield from used_connection(name, task, "sql", declaration)
+    if isinstance(sql.value, str):
+        if _SQL_FILE.fullmatch(sql.value.strip()):
+            hint = f"write `sql: {{file: {sql.value.strip()}}}`"
+            yield sql.problem(f"`{sql.value.strip()}` is the name of a file, not SQL", hint)
+        return
+    yield from _one_source(name, sql)
+    yield from _of_rows(sql)
+    yield from _of_transactions(task, declaration)
+    load = sql.get("load")
+    if load is not None:
+        yield from _load_problems(load)
+        yield from _ending_problems(load["file"])
+    if (save := sql.get("save")) is not None:
+        yield from _ending_problems(save)
+
+
+def _one_source(name: str, sql: Part) -> Iterator[Problem]:
+    given = [key for key in ("query", "file", "load") if key in sql.value]
+    if not given:
+        yield sql.problem(f"task `{name}` has nothing to run", "add `query`, `file` or `load` to its `sql`", key=True)
+    for key in given[1:]:
+        yield sql[key].problem(f"task `{name}` has both `{given[0]}` and `{key}`", "keep one of them", key=True)
+    query = sql.get("query")
+    if query is not None and _SQL_FILE.fullmatch(query.value.strip()):
+        yield query.problem(
+            f"`{query.value.strip()}` is the name of a file, not SQL", f"write `file: {query.value.strip()}`"
+        )
+
+
+def _of_rows(sql: Part) -> Iterator[Problem]:
+    """Options of rows where there are none, or none that are held."""
+    if "load" in sql.value:
+        for key in ("fetch", "max_rows", "save", "render"):
+            if key in sql.value:
+                yield sql[key].problem(f"`{key}` is for queries, and `load` is none", "remove it", key=True)
+        return
+    fetch = sql.get("fetch")
+    if fetch is not None and "save" in sql.value:
+        yield fetch.problem(
+            "with `save` the rows go to the file, and none are fetched", "keep one of the two", key=True
+        )
+    elif fetch is not None and fetch.value != "all" and "max_rows" in sql.value:
+        yield sql["max_rows"].problem(f"`max_rows` has no effect with `fetch: {fetch.value}`", "remove it", key=True)
+
+
+def _of_transactions(task: Part, declaration: Declaration) -> Iterator[Problem]:
+    if "load" in task["sql"].value:
+        own = task["sql"].get("transaction")
+        if own is not None and not own.value:
+            yield own.problem("`load` is always one transaction", "remove it", key=True)
+        return
+    transaction = declaration.option(task, "sql", "transaction")
+    if transaction is None or transaction.value:
+        return
+    once = declaration.option(task, "sql", "once")
+    if once is not None and once.value:
+        hint = "remove `transaction: false`, or write `once: false`"
+        yield once.problem("`once` needs the transaction, in which it notes that the work is done", hint, key=True)
+
+
+def _load_problems(load: Part) -> Iterator[Problem]:
+    mode = load.value.get("mode", "append")
+    if mode == "upsert" and "key" not in load.value:
+        yield load["mode"].problem("`upsert` needs a `key`, by which it knows a row", "write `key: [COLUMN]`")
+    elif mode != "upsert" and "key" in load.value:
+        yield load["key"].problem(
+            f"`key` is for `mode: upsert`, and this is `{mode}`", "write `mode: upsert`", key=True
+        )
+    if mode != "replace" and "where" in load.value:
+        message = f"`where` is for `mode: replace`, and this is `{mode}`"
+        yield load["where"].problem(message, "write `mode: replace`", key=True)
+
+
+def _ending_problems(file: Part) -> Iterator[Problem]:
+    """What is wrong with the ending of a file's name, as far as it is constant."""
+    _, braces, tail = file.value.rpartition("}}")
+    name = tail.rpartition("/")[2]
+    if name.endswith(_ENDINGS) or (braces and "." not in name):
+        return
+    ending = "".join(PurePath(f"x{name}").suffixes[-2 if name.endswith(".gz") else -1 :])
+    near = did_you_mean(ending, _ENDINGS) if ending else ""
+    what = f"`{ending}` is no ending of a file that is read or written" if ending else "the file's name has no ending"
+    yield file.problem(what, near or f"endings are {', '.join(f'`{one}`' for one in _ENDINGS[:5])}")

@@ -1,0 +1,197 @@
+"""Connections to web servers: directly or by a proxy, with verified certificates, and never from outside to inside."""
+
+from __future__ import annotations
+
+import ipaddress
+import signal
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from queue import SimpleQueue
+from typing import Any
+from urllib.request import getproxies_environment, proxy_bypass
+
+from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
+from urllib3.util import Url, make_headers, parse_url
+
+from pipectl.tasks.own import Fault
+
+Place = tuple[Any, ...]
+"""An address as sockets take it: it begins with its text and the port."""
+
+_PORTS = {"http": 80, "https": 443}
+_CONNECT_ONE = 10.0  # a host may have several addresses, of which the first need not answer
+
+
+class Network:
+    """Connects to one server after the other, as redirects lead.
+
+    `route` names the proxy of the last connection, where there was one.
+
+    Once a server of the internet has been asked, none of this machine or its network is: what is outside could not ask
+    it by itself.
+    """
+
+    def __init__(self, verify: bool | str) -> None:
+        self._verify = verify
+        self._outside = False
+        self.route = ""
+
+    @contextmanager
+    def connected(self, url: Url) -> Iterator[tuple[HTTPConnection, str, dict[str, str]]]:
+        """An open connection to the URL's server, with what to ask it for and headers for a proxy.
+
+        Raises Fault for an address that a redirect may not lead to, OSError where there is no connection.
+        """
+        proxy = _proxy(url)
+        self.route = f" by the proxy {proxy._replace(auth=None, path=None).url}" if proxy else ""
+        connection = self._direct(url) if proxy is None else self._by_proxy(url, proxy)
+        try:
+            connection.connect()
+            address = connection.address if proxy is None else _place(url)[0]
+            self._outside = self._outside or not is_internal(address)
+            if proxy is not None and url.scheme == "http":
+                yield connection, url.url, _credentials(proxy)
+            else:
+                yield connection, url.request_uri, {}
+        finally:
+            connection.close()
+
+    def _direct(self, url: Url) -> _Http | _Https:
+        place = _place(url)
+        connection = _Https(*place, ssl_context=self._context) if url.scheme == "https" else _Http(*place)
+        connection.comes_from_outside = self._outside
+        return connection
+
+    def _by_proxy(self, url: Url, proxy: Url) -> _Http | _Https:
+        if self._outside:
+            check_outside(_place(url)[0])
+        secure = proxy.scheme == "https"
+        own = ssl.create_default_context() if secure else None
+        config = ProxyConfig(own, use_forwarding_for_https=False, assert_hostname=None, assert_fingerprint=None)
+        if url.scheme == "http":
+            return (_Https if secure else _Http)(*_place(proxy), proxy=proxy, proxy_config=config)
+        connection = _Https(*_place(proxy), proxy=proxy, proxy_config=config, ssl_context=self._context)
+        connection.set_tunnel(*_place(url), headers=_credentials(proxy), scheme=proxy.scheme or "http")
+        return connection
+
+    @cached_property
+    def _context(self) -> ssl.SSLContext:
+        if isinstance(self._verify, str):
+            try:
+                return ssl.create_default_context(cafile=self._verify)
+            except OSError as error:
+                reason = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
+                raise Fault(f"`verify`: `{self._verify}` cannot be used: {reason}") from None
+        context = ssl.create_default_context()
+        if not self._verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+
+class _Dialling:
+    """Finds the server's address, checks it and connects to that very one."""
+
+    _dns_host: str
+    port: int
+    comes_from_outside = False
+    address = ""
+
+    def _new_conn(self) -> socket.socket:
+        failure: OSError = socket.gaierror("no address")
+        for family, place in resolve(self._dns_host, self.port):
+            self.address = str(place[0])
+            if self.comes_from_outside:
+                check_outside(self.address)
+            try:
+                return _dial(family, place)
+            except OSError as error:
+                failure = error
+        raise failure
+
+
+class _Http(_Dialling, HTTPConnection):
+    pass
+
+
+class _Https(_Dialling, HTTPSConnection):
+    pass
+
+
+def resolve(host: str, port: int) -> list[tuple[int, Place]]:
+    """The addresses of a host, each with its family. Raises OSError.
+
+    The question is asked in a thread, since nothing but its end interrupts it; who waits for the answer can be.
+    """
+    answers: SimpleQueue[list[tuple[int, Place]] | socket.gaierror] = SimpleQueue()
+
+    def ask() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            answers.put([(family, place) for family, *_, place in found])
+        except (OSError, UnicodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is no name of a host"
+            answers.put(socket.gaierror(f"the host `{host}` cannot be found: {reason}"))
+
+    threading.Thread(target=ask, daemon=True).start()
+    answer = answers.get()
+    if isinstance(answer, socket.gaierror):
+        raise answer
+    return answer
+
+
+def _dial(family: int, place: Place) -> socket.socket:
+    connected = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connected.settimeout(_CONNECT_ONE)
+        connected.connect(place)
+        connected.settimeout(None)  # from here on the alarm of the time limit ends a wait
+    except BaseException:
+        connected.close()
+        raise
+    return connected
+
+
+def check_outside(address: str) -> None:
+    """Raises Fault for an address that a server of the internet may not send us to."""
+    if is_internal(address):
+        raise Fault(f"a server of the internet redirects to `{address}`, which is an address inside: not followed")
+
+
+def is_internal(address: str) -> bool:
+    """Whether the address is of this machine, of a private network, or of a link: not of the internet."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address.lower().rstrip(".").rpartition(".")[2] == "localhost"
+    if isinstance(parsed, ipaddress.IPv6Address):
+        parsed = parsed.ipv4_mapped or parsed
+    return not parsed.is_global
+
+
+def _proxy(url: Url) -> Url | None:
+    """The proxy that the environment names for the URL. Raises Fault for one of a kind that is not known."""
+    proxies = getproxies_environment()
+    named = proxies.get(url.scheme or "") or proxies.get("all")
+    host, _ = _place(url)
+    if not named or proxy_bypass(host):
+        return None
+    proxy = parse_url(named if "://" in named else f"http://{named}")
+    if proxy.scheme not in _PORTS or not proxy.host:
+        raise Fault(f"the environment names a proxy that is neither http nor https: `{proxy.scheme}`")
+    return proxy
+
+
+def _credentials(proxy: Url) -> dict[str, str]:
+    credentials = proxy.auth_decoded_joined
+    return dict(make_headers(proxy_basic_auth=credentials, proxy_basic_auth_encoding="utf-8")) if credentials else {}
+
+
+def _place(url: Url) -> tuple[str, int]:
+    return (url.host or "").strip("[]"), url.port or _PORTS[url.scheme or "http"]

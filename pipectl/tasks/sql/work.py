@@ -1,0 +1,159 @@
+"""Runs the statements of an SQL task, or loads its file, in a worker."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from typing import Any
+
+from pipectl.sql_text import Statement, quoted, statements
+from pipectl.tasks.own import Fault, cleaning
+from pipectl.tasks.sql import once, readers
+from pipectl.tasks.sql.binding import Parameters, Value, bind, described
+from pipectl.tasks.sql.databases import database as database_at
+from pipectl.tasks.sql.databases.base import Database, Surroundings
+from pipectl.tasks.sql.faults import telling
+from pipectl.tasks.sql.formats import format_of, opened
+from pipectl.tasks.sql.load import Job, Loader
+from pipectl.tasks.sql.own_state import refuse_own_state
+from pipectl.tasks.sql.part_file import part_of
+from pipectl.tasks.sql.results import fetched, unique
+from pipectl.tasks.sql.writers import write
+
+Bound = tuple[Statement[Value], str, Parameters]
+
+_OF_TRANSACTIONS = frozenset({"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT"})
+_READING = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:select|values|with|explain)\b", re.IGNORECASE | re.DOTALL)
+_CHANGE = re.compile(r"\b(?:insert|update|delete|replace|merge)\b", re.IGNORECASE)
+
+
+def query(
+    *,
+    address: Mapping[str, Any],
+    surroundings: Mapping[str, Any],
+    key: str | None,
+    parts: Sequence[str | Value],
+    fetch: str | None,
+    max_rows: int | None,
+    save: str | None,
+    transaction: bool,
+) -> Any:
+    """The output of a task with statements. Raises Fault where there is none."""
+    around = Surroundings(**surroundings)
+    target = None if save is None else _checked(save, around)
+    with cleaning(), _connected(address, around, transaction=transaction) as database:
+        before, rest = _bound(parts, database, transaction=transaction)
+        for one in before:
+            _run(database, one, "none", None)
+
+        def run() -> Any:
+            for one in rest[:-1]:
+                _run(database, one, "none", None)
+            return _run(database, rest[-1], fetch, max_rows) if target is None else _save(database, rest[-1], target)
+
+        if transaction:
+            return once.in_transaction(database, key, run, writes=any(_writes(sql) for _, sql, _ in rest))
+        if key is not None:
+            raise Fault("`once` needs the transaction that `transaction: false` does without")
+        return run()
+
+
+def load(
+    *, address: Mapping[str, Any], surroundings: Mapping[str, Any], key: str | None, job: Mapping[str, Any]
+) -> Any:
+    """The output of a task that loads a file: how many rows it had. Raises Fault where that cannot be."""
+    around = Surroundings(**surroundings)
+    path = os.path.join(around.cwd, job["file"])  # noqa: PTH118
+    source = readers.source(path, job.get("columns"))
+    asked = Job(**{name: value for name, value in job.items() if name not in ("file", "columns")})
+    with cleaning(), _connected(address, around, transaction=True) as database:
+        loader = Loader(database, source, asked)
+        return once.in_transaction(database, key, loader.run, writes=True)
+
+
+@contextmanager
+def _connected(address: Mapping[str, Any], around: Surroundings, *, transaction: bool) -> Iterator[Database]:
+    database = database_at(address, around)
+    with telling(database, "the connection", "connection"):
+        database.connect(transaction=transaction)
+    try:
+        yield database
+    except KeyboardInterrupt:
+        database.interrupt()
+        raise
+    finally:
+        with suppress(Exception):
+            database.close()
+
+
+def _checked(save: str, around: Surroundings) -> str:
+    path = os.path.join(around.cwd, save)  # noqa: PTH118
+    refuse_own_state(path, around.state_file)
+    format_of(path)
+    return path
+
+
+def _bound(
+    parts: Sequence[str | Value], database: Database, *, transaction: bool
+) -> tuple[Sequence[Bound], Sequence[Bound]]:
+    """The statements: those that go before the transaction, and the others, of which there is at least one."""
+    if quoted([part if isinstance(part, str) else None for part in parts], database.dialect):
+        raise Fault("an expression stands within quotes or a comment, where no value can be bound")
+    found = statements(parts, database.dialect)
+    if not found:
+        raise Fault("the SQL holds no statement")
+    if transaction and (wrong := next(filter(_is_of_transactions, found), None)):
+        raise Fault(f"{described(wrong)}: a task is one transaction already; with `transaction: false` it is none")
+    first = 0
+    while transaction and first < len(found) - 1 and database.unheld.intersection(found[first].words[:1]):
+        first += 1
+    bound = [(one, *bind(one, database)) for one in found]
+    return bound[:first], bound[first:]
+
+
+def _is_of_transactions(statement: Statement[Value]) -> bool:
+    words = statement.words
+    if words[:1] == ("START",):
+        return words == ("START", "TRANSACTION")
+    return bool(_OF_TRANSACTIONS.intersection(words[:1])) and words not in (("ROLLBACK", "TO"), ("BEGIN", "NOT"))
+
+
+def _writes(sql: str) -> bool:
+    """Whether the statement may write; what only seems so costs a lock."""
+    return not _READING.match(sql) or bool(_CHANGE.search(sql))
+
+
+def _run(database: Database, one: Bound, fetch: str | None, max_rows: int | None) -> Any:
+    statement, sql, parameters = one
+    started = time.monotonic()
+    with telling(database, described(statement)):
+        result = database.execute(sql, parameters)
+        with closing(result):
+            output = fetched(result, fetch, max_rows)
+    _log(statement, result.count, started)
+    return output
+
+
+def _save(database: Database, one: Bound, path: str) -> dict[str, Any]:
+    statement, sql, parameters = one
+    form, started = format_of(path), time.monotonic()
+    with telling(database, described(statement)), part_of(path) as part:
+        saved = database.save(sql, parameters, part, form)
+        if saved is None:
+            result = database.execute(sql, parameters)
+            if not result.columns:
+                raise Fault(f"{described(statement)} gives no rows to `save`")
+            names = unique(result.columns)
+            with closing(result), opened(part, "wb", form) as file:
+                write(form.kind, file, names, iter(result))
+            saved = names, result.count
+    names, count = saved
+    _log(statement, count, started)
+    return {"columns": names, "rowcount": count, "path": path}
+
+
+def _log(statement: Statement[Value], count: int, started: float) -> None:
+    print(f"{described(statement)}: {count} rows, {time.monotonic() - started:.3f}s", flush=True)
