@@ -1,37 +1,56 @@
 #!/bin/sh
-# Runs the flights pipeline, then kills it in the middle and resumes it. Usage: demo.sh [PIPECTL]
+# Runs the flights pipeline, kills it in the middle and resumes it. Usage: demo.sh [PIPECTL]
 set -eu
 
 pipectl=$(command -v "${1:-pipectl}") || { echo "demo.sh: no such command: ${1:-pipectl}" >&2; exit 2; }
 case $pipectl in /*) ;; *) pipectl=$PWD/$pipectl ;; esac
+python=$(dirname "$pipectl")/python
+[ -x "$python" ] || python=python3
 cd "$(dirname "$0")"
+mkdir -p build
+rm -f build/report.html
+: > build/server.log
 
 if [ -t 1 ]; then bold='\033[1m' plain='\033[0m'; else bold='' plain=''; fi
 say() { printf "\n$bold%s$plain\n" "$*"; }
 
-say "80,789 flights that left New York in early 2013 become a report on delays: run, checked and measured by a pipeline.
-Then the same again, killed in the middle with kill -9, and resumed: what had succeeded is not run again."
+# The files come over HTTP, from a port that is free.
+"$python" -u -m http.server 0 --bind 127.0.0.1 --directory data > build/server.log 2>&1 &
+server=$!
+trap 'kill "$server" 2> /dev/null || true' EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+until source=$(sed -n 's/.*(\(http:.*\)\/).*/\1/p' build/server.log) && [ -n "$source" ]; do
+  kill -0 "$server" || { cat build/server.log >&2; exit 1; }
+  sleep 0.1
+done
 
-say '$ pipectl run flights.yaml'
-"$pipectl" run flights.yaml --output plain
+say "80,789 flights that left New York in early 2013: fetched, cleaned, loaded into a database, checked and measured; a
+model of which will be late, judged before it is kept; and a report. Killed in the middle, and resumed."
 
-say '$ pipectl run flights.yaml   # and kill -9 as soon as it measures delays'
-rm -f build/report.md build/progress
-mkfifo build/progress
-"$pipectl" run flights.yaml --output plain 2> build/progress &
+say '$ pipectl graph flights.yaml'
+"$pipectl" graph flights.yaml
+
+say "\$ pipectl run flights.yaml -p source=$source   # and kill -9 while it trains"
+"$pipectl" run flights.yaml -p source="$source" &
 runner=$!
-while read -r line; do
-  printf '%s\n' "$line"
-  case $line in by_carrier*) kill -9 "$runner" 2> /dev/null || true ;; esac
-done < build/progress
+until "$pipectl" show 2> /dev/null | grep -q '^ *train .*running'; do
+  kill -0 "$runner" 2> /dev/null || break
+  sleep 0.1
+done
+kill -9 "$runner" 2> /dev/null || true
 wait "$runner" 2> /dev/null || true
-rm build/progress
+until "$pipectl" runs --limit 1 | grep -q 'interrupted\|success'; do sleep 0.1; done  # what it had started is ended too
 
 say '$ pipectl runs'
-"$pipectl" runs --limit 2
+"$pipectl" runs --limit 1
 
 say '$ pipectl resume   # only the rest'
-"$pipectl" resume --output plain
+"$pipectl" resume
 
-say '$ cat build/report.md'
-cat build/report.md
+say '$ pipectl show'
+"$pipectl" show
+
+say '$ pipectl logs latest closing'
+"$pipectl" logs latest closing
