@@ -18,11 +18,11 @@ try:
 except ModuleNotFoundError:
     raise Fault("Parquet needs `pyarrow`, which is not installed: `pip install 'pipectl[parquet]'`") from None
 
-_ROWS = 50_000
+_ROWS = 20_000
 
 
 def write_parquet(file: BinaryIO, names: list[str], rows: Iterator[Sequence[Any]]) -> None:
-    """Writes the rows; the first fifty thousand say of which types the columns are. Raises Fault where one differs."""
+    """Writes the rows; the first twenty thousand say of which types the columns are. Raises Fault where one differs."""
     schema: Any = None
     writer: Any = None
     for batch in _or_none(batches(rows, _ROWS)):
@@ -46,7 +46,7 @@ def read_schema(path: str) -> list[tuple[str, str]]:
 
 def read_rows(path: str, columns: Sequence[str]) -> Iterator[Sequence[Any]]:
     """The rows, with these columns in this order."""
-    for batch in _opened(path).iter_batches(batch_size=_ROWS // 10, columns=list(columns)):
+    for batch in _opened(path).iter_batches(batch_size=_ROWS // 4, columns=list(columns)):
         values = [batch.column(name).to_pylist() for name in columns]
         yield from zip(*values, strict=True)
 

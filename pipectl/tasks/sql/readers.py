@@ -30,7 +30,6 @@ class Source:
     def __init__(self, path: str, form: Format, wanted: Sequence[str] | None) -> None:
         self.path = path
         self.form = form
-        self._kinds: dict[str, str] | None = None
         if not Path(path).is_file():
             raise Fault(f"there is no file `{path}`")
         self.header = self._header(wanted)
@@ -49,7 +48,7 @@ class Source:
         raise NotImplementedError
 
     def kinds(self) -> dict[str, str]:
-        """The kind of each column: a key of `Database.types`."""
+        """The kind of each column, for which the whole file may be read: a key of `Database.types`."""
         raise NotImplementedError
 
 
@@ -101,7 +100,13 @@ class JsonFile(Source):
     """Objects in a list, or one a line. What an object leaves out is null; a list or an object in it is JSON text."""
 
     def _header(self, wanted: Sequence[str] | None) -> list[str]:
-        return list(wanted) if wanted else list(self.kinds())
+        if wanted:
+            return list(wanted)
+        names: dict[str, None] = {}
+        for found in self._objects():
+            if not names.keys() >= found.keys():
+                names.update(dict.fromkeys(found))
+        return list(names)
 
     def rows(self) -> Iterator[Row]:
         """The rows."""
@@ -110,13 +115,12 @@ class JsonFile(Source):
             yield [_flat(found.get(name)) for name in columns]
 
     def kinds(self) -> dict[str, str]:
-        """As all values of each key say; the keys of all objects, in the order in which they come."""
-        if self._kinds is None:
-            self._kinds = {}
-            for found in self._objects():
-                for key, value in found.items():
-                    self._kinds[key] = kind_of_value(self._kinds.get(key, ""), value)
-        return {name: kind or "text" for name, kind in self._kinds.items()}
+        """As all values of each key say."""
+        kinds = dict.fromkeys(self.columns, "")
+        for found in self._objects():
+            for name, kind in kinds.items():
+                kinds[name] = kind_of_value(kind, found.get(name))
+        return {name: kind or "text" for name, kind in kinds.items()}
 
     def _objects(self) -> Iterator[dict[str, Any]]:
         values = _json_lines if self.form.kind == "jsonl" else _json_array
@@ -147,11 +151,9 @@ class ParquetFile(Source):
 
     def kinds(self) -> dict[str, str]:
         """As the file says."""
-        if self._kinds is None:
-            from pipectl.tasks.sql.parquet import read_schema
+        from pipectl.tasks.sql.parquet import read_schema
 
-            self._kinds = dict(read_schema(self.path))
-        return self._kinds
+        return dict(read_schema(self.path))
 
 
 def source(path: str, wanted: Sequence[str] | None) -> Source:
@@ -173,18 +175,24 @@ def _names(file: BinaryIO) -> list[str]:
     return [first[0].removeprefix("\ufeff"), *first[1:]] if first else []
 
 
+def _refuse(constant: str) -> None:
+    raise ValueError(f"`{constant}` is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
+
+
 def _json_lines(text: io.TextIOWrapper) -> Iterator[Any]:
     for number, line in enumerate(text, 1):
         if line.strip():
             try:
-                yield json.loads(line, parse_constant=_refuse)
+                yield _DECODER.decode(line)
             except ValueError as error:
                 raise ValueError(f"line {number}: {error}") from None
 
 
 def _json_array(text: io.TextIOWrapper) -> Iterator[Any]:
     """The items of a list, of which no more is in memory than what is being read."""
-    decoder = json.JSONDecoder(parse_constant=_refuse)
     unread = text.read(_CHUNK).lstrip()
     if not unread.startswith("["):
         raise ValueError("it holds no list")
@@ -194,7 +202,7 @@ def _json_array(text: io.TextIOWrapper) -> Iterator[Any]:
         if unread.startswith("]", at):
             return
         try:
-            value, at = decoder.raw_decode(unread, at)
+            value, at = _DECODER.raw_decode(unread, at)
         except json.JSONDecodeError as error:
             more = text.read(max(_CHUNK, len(unread) - at))
             if not more:
@@ -210,10 +218,6 @@ def _end_of(found: re.Match[str] | None, at: int) -> int:
 
 def _flat(value: Any) -> Any:
     return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, (dict, list)) else value
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"`{constant}` is no JSON")
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -14,6 +14,8 @@ from pipectl.tasks.sql.values import FIELDS, to_field, to_json
 
 Rows = Iterator[Sequence[Any]]
 
+_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+
 
 def write(kind: str, file: BinaryIO, names: list[str], rows: Rows) -> None:
     """Writes the rows in the form of this kind. Raises Fault where they do not fit in it."""
@@ -41,7 +43,7 @@ def _csv_text(rows: Sequence[Sequence[Any]]) -> str:
 def _json_texts(names: list[str], rows: Rows) -> Iterator[str]:
     for row in rows:
         values = dict(zip(names, map(to_json, row), strict=True))
-        yield json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+        yield _ENCODE(values)
 
 
 def _write_lines(file: BinaryIO, names: list[str], rows: Rows) -> None:

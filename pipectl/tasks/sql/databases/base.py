@@ -94,7 +94,7 @@ class Database:
     def __init__(self, url: URL, surroundings: Surroundings) -> None:
         self.url = url
         self.surroundings = surroundings
-        known = url.get_dialect()
+        known: Any = url.get_dialect()
         self.driver: Any = known.import_dbapi()
         self._sqlalchemy: Dialect = known(dbapi=self.driver)
         self.style: str = self._sqlalchemy.paramstyle
@@ -138,7 +138,7 @@ class Database:
         values = {"value": [0] * len(target.columns), "filter": ""}
         clause = self.upsert(target) if target.key else ""
         sql, _ = compose([f"INSERT INTO {target.table} ({names}) VALUES (", values, f"){clause}"], self)
-        rows = source.rows()
+        rows = source.rows() if source.form.kind == "csv" else self.fitted(source.rows())
         return self.insert(sql, keyed(rows, target) if target.key else rows)
 
     def insert(self, sql: str, rows: Iterator[Sequence[Any]]) -> int:
@@ -148,6 +148,10 @@ class Database:
             cursor.executemany(sql, batch)
             count += len(batch)
         return count
+
+    def fitted(self, rows: Iterator[Sequence[Any]]) -> Iterator[Sequence[Any]]:
+        """The rows of a file that is no CSV, with their values as the driver takes them."""
+        return rows
 
     def save(self, sql: str, parameters: Parameters, path: str, form: Format) -> tuple[list[str], int] | None:
         """Writes the rows of a query to a file, and gives their columns and number, where the database can do that."""

@@ -51,7 +51,7 @@ class DuckDB(Database):
         if not path.startswith(":memory:") and ":" not in path.split("/")[0]:
             path = os.path.join(self.surroundings.folder, path)  # noqa: PTH118
             refuse_own_state(path, self.surroundings.state_file)
-        settings = {name: str(value) for name, value in self.url.query.items()}
+        settings: dict[str, Any] = {name: str(value) for name, value in self.url.query.items()}
         told = False
         while self.connection is None:
             try:
@@ -148,9 +148,9 @@ def _reader(source: Source) -> str:
     columns = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in names)
     if source.form.kind == "csv":
         options = "header = true, auto_detect = false, delim = ',', quote = '\"', escape = '\"', nullstr = ''"
-        return f"read_csv(?, {options}, max_line_size = 134217728, columns = {{{columns}}})"
+        return f"read_csv(?, {options}, buffer_size = 4194304, columns = {{{columns}}})"
     form = "newline_delimited" if source.form.kind == "jsonl" else "array"
-    return f"read_json(?, format = '{form}', maximum_object_size = 134217728, columns = {{{columns}}})"
+    return f"read_json(?, format = '{form}', columns = {{{columns}}})"
 
 
 def _quoted(name: str) -> str:

@@ -11,12 +11,14 @@ from urllib.parse import unquote
 from pipectl.tasks.sql.binding import Parameters
 from pipectl.tasks.sql.databases.base import Database, Result
 from pipectl.tasks.sql.own_state import refuse_own_state
+from pipectl.tasks.sql.values import to_field
 
 T = TypeVar("T")
 
 _PATIENCE = 0.2  # seconds: a signal is heard only between two waits for a lock
 _STEPS = 1_000_000  # of SQLite's machine, some ten milliseconds: a signal is heard only between them
 _LARGEST = 1 << 63
+_KNOWN = frozenset({str, float, bool, type(None)})
 
 
 class SQLite(Database):
@@ -67,10 +69,13 @@ class SQLite(Database):
             return Result(count=cursor.rowcount)
         return Result([column[0] for column in cursor.description], _interruptible(cursor))
 
-    def insert(self, sql: str, rows: Iterator[Sequence[Any]]) -> int:
-        """Runs an insert for each of the rows, and gives their number."""
-        fitted = ([self.parameter(value) for value in row] if any(map(_is_long, row)) else row for row in rows)
-        return super().insert(sql, fitted)
+    def fitted(self, rows: Iterator[Sequence[Any]]) -> Iterator[Sequence[Any]]:
+        """The rows with numbers as they fit, and what SQLite's driver does not know as text."""
+        for row in rows:
+            yield row if _KNOWN.issuperset(map(type, row)) else [self._fitted(value) for value in row]
+
+    def _fitted(self, value: Any) -> Any:
+        return self.parameter(value) if type(value) in (int, bytes) else to_field(value)
 
     def parameter(self, value: Any) -> Any:
         """A whole number of more than 64 bits as text: SQLite has none."""
@@ -112,7 +117,3 @@ def _interruptible(cursor: sqlite3.Cursor) -> Iterator[Sequence[Any]]:
         if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
             raise KeyboardInterrupt from None
         raise
-
-
-def _is_long(value: Any) -> bool:
-    return type(value) is int and not -_LARGEST <= value < _LARGEST
