@@ -19,7 +19,7 @@ from pipectl.programs import find_program
 _EXTRAS = {
     "postgres": ("psycopg",),
     "mysql": ("PyMySQL",),
-    "duckdb": ("duckdb", "duckdb-sqlalchemy"),
+    "duckdb": ("duckdb",),
     "parquet": ("pyarrow",),
 }
 

@@ -15,9 +15,9 @@ _DRIVERS = {
     "postgresql": ("psycopg", "postgres"),
     "mysql": ("pymysql", "mysql"),
     "mariadb": ("pymysql", "mysql"),
-    "duckdb": ("duckdb_sqlalchemy", "duckdb"),
+    "duckdb": ("duckdb", "duckdb"),
 }
-_NAMED_DRIVERS = ("psycopg", "pymysql", "duckdb_sqlalchemy")
+_NAMED_DRIVERS = ("psycopg", "pymysql", "duckdb")
 _OWN = frozenset({"sqlite", "mssql", "oracle", *_DRIVERS})  # dialects that SQLAlchemy or an extra brings
 
 

@@ -183,7 +183,7 @@ DATABASES_USED = ("pg", "my", "duck", "lite", "other")
 
 
 def test_missing_drivers_are_told_with_the_command_that_installs_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extras, "find_spec", without("psycopg", "pymysql", "duckdb_sqlalchemy"))
+    monkeypatch.setattr(extras, "find_spec", without("psycopg", "pymysql", "duckdb"))
     tasks = "".join(f"  {name}: {{sql: {{connection: {name}, query: select 1}}}}\n" for name in DATABASES_USED)
     found = problems(f"{DATABASES}tasks:\n{tasks}  again: {{sql: {{connection: pg, query: select 2}}}}")
     assert [(p.line, p.message, p.hint) for p in found] == [

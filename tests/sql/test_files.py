@@ -73,9 +73,8 @@ def test_a_query_without_rows_saves_a_file_without_rows(filled: Base, ending: st
         assert filled.load(f"none.{ending}") == {"rowcount": 0}
 
 
+@pytest.mark.parametrize("db", ["duckdb", "postgresql"], indirect=True)
 def test_booleans_are_words_in_csv(db: Base) -> None:
-    if db.dialect in ("sqlite", "mysql"):
-        pytest.skip("has no booleans")
     db.query("select true as yes, false as no, cast(null as boolean) as unknown", save="b.csv")
     assert (db.folder / "b.csv").read_text() == "yes,no,unknown\ntrue,false,\n"
 

@@ -12,8 +12,8 @@ from urllib3 import HTTPResponse
 from pipectl.model import OUTPUT_LIMIT
 from pipectl.plain_json import check_depth, parse_json
 from pipectl.tasks.http.limits import SILENCE, TimeLimit
-from pipectl.tasks.http.part_file import part_file
 from pipectl.tasks.own import Fault
+from pipectl.tasks.part_file import part_of
 
 _PIECE = 1 << 18
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
@@ -46,10 +46,11 @@ def held(response: HTTPResponse, limit: TimeLimit) -> dict[str, Any]:
 def saved(response: HTTPResponse, limit: TimeLimit, path: str) -> dict[str, Any]:
     """The output of a body that is streamed to a file as it was sent."""
     size = 0
-    with part_file(path) as write:
-        for piece in pieces(response, limit, decode=False):
-            write(piece)
-            size += len(piece)
+    with part_of(path) as part:
+        with open(part, "wb") as file:  # noqa: PTH123
+            for piece in pieces(response, limit, decode=False):
+                file.write(piece)
+                size += len(piece)
         limit.allow()
     return {**_head(response), "path": path, "bytes": size}
 

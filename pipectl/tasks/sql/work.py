@@ -11,6 +11,7 @@ from typing import Any
 
 from pipectl.sql_text import Statement, quoted, statements
 from pipectl.tasks.own import Fault, cleaning
+from pipectl.tasks.part_file import part_of
 from pipectl.tasks.sql import once, readers
 from pipectl.tasks.sql.binding import Parameters, Value, bind, described
 from pipectl.tasks.sql.databases import database as database_at
@@ -19,7 +20,6 @@ from pipectl.tasks.sql.faults import telling
 from pipectl.tasks.sql.formats import format_of, opened
 from pipectl.tasks.sql.load import Job, Loader
 from pipectl.tasks.sql.own_state import refuse_own_state
-from pipectl.tasks.sql.part_file import part_of
 from pipectl.tasks.sql.results import fetched, unique
 from pipectl.tasks.sql.writers import write
 
