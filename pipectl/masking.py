@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, AnyStr
 
 MASK = "***"
 _SHORTEST_PART = 8
+_SHORTEST_PASSWORD = 4
 _HEAD = 4
 
 
@@ -135,9 +137,14 @@ def _encode(text: str) -> bytes:
 
 
 def _spellings(secret: str) -> Iterator[str]:
-    """The secret in the encodings that tools print; its lines as well, since they are often printed one by one."""
+    """The secret in the encodings that tools print; its lines as well, since they are often printed one by one.
+
+    Of a URL also what makes it a secret, which goes its own ways.
+    """
     raw = _encode(secret)
     yield from _quoted(secret)
+    for part in _within_url(secret):
+        yield from _quoted(part)
     for line in secret.splitlines():
         if len(line.strip()) >= _SHORTEST_PART:
             yield from _quoted(line.strip())
@@ -162,6 +169,23 @@ def _quoted(text: str) -> Iterator[str]:
     yield text.replace("'", "'\"'\"'")
     yield text.replace("'", "'\\''")
     yield re.sub(r"[^\w@%+=:,./-]", r"\\\g<0>", text)
+
+
+def _within_url(secret: str) -> Iterator[str]:
+    """The password of a URL and, of one of the web, its path and what its query holds; decoded and as they stand."""
+    if "://" not in secret:
+        return
+    from urllib.parse import parse_qsl, unquote, urlsplit
+
+    with suppress(ValueError):
+        url = urlsplit(secret)
+        found = [(url.password or "", _SHORTEST_PASSWORD)]
+        if url.scheme in ("http", "https"):
+            found += [(url.path.strip("/"), _SHORTEST_PART), (url.fragment, _SHORTEST_PART)]
+            found += [(value, _SHORTEST_PART) for _, value in parse_qsl(url.query)]
+        for part, shortest in found:
+            if len(part) >= shortest:
+                yield from (part, unquote(part))
 
 
 def _base64(raw: bytes) -> Iterator[str]:

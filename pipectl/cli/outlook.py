@@ -12,9 +12,8 @@ from typing import Any
 import typer
 
 from pipectl.cli.definition import given_params, standard_input
-from pipectl.connections import Connection
 from pipectl.engine.prepare import Setting, run_names
-from pipectl.engine.session import World, compute_vars, render_connections, usable_cores
+from pipectl.engine.session import World, compute_vars, connections_of, usable_cores
 from pipectl.errors import PipelineError, Problem, UsageError, render_problem
 from pipectl.model import Pipeline
 from pipectl.spec import world as outside
@@ -73,19 +72,9 @@ def look_ahead(
         secrets=world.secrets,
         environ=world.environ,
         env_file=world.env_file,
-        connections=_connections(pipeline, values, variables, run, world),
+        connections=connections_of(pipeline, values, variables, run, world),
     )
     return Outlook(setting, _history(folder, pipeline.name), jobs or pipeline.max_parallel or usable_cores(), warnings)
-
-
-def _connections(
-    pipeline: Pipeline, params: Mapping[str, Any], variables: Mapping[str, Any], run: Mapping[str, Any], world: World
-) -> Mapping[str, Connection]:
-    """The connections, or none where one cannot be computed without a secret's value: a port, for instance."""
-    try:
-        return render_connections(pipeline, params, variables, run, world)
-    except PipelineError:
-        return {}
 
 
 def tell(warnings: Sequence[Problem]) -> None:

@@ -14,7 +14,7 @@ from pipectl.cli.carry import carry_out, look_outside, say_unless_quiet
 from pipectl.cli.definition import Found, find_definition, given_params
 from pipectl.cli.options import OutputMode
 from pipectl.engine.prepare import run_names
-from pipectl.engine.session import World, compute_vars, render_connections
+from pipectl.engine.session import World, compute_vars, connections_of
 from pipectl.errors import UsageError, render_problem
 from pipectl.executors.guard import Guard
 from pipectl.model import Durability, Pipeline, RunState
@@ -89,7 +89,10 @@ def _new_run(
     run_id = new_run_id()
     names = run_names(run_id, moment, "manual", str(found.folder / "runs" / run_id))
     values = compute_vars(pipeline, params, names, world)
-    render_connections(pipeline, params, values, names, world)  # for what is wrong with them
+    if pipeline.connections:
+        from pipectl.engine.connections import check_connections
+
+        check_connections(pipeline, connections_of(pipeline, params, values, names, world))
     return NewRun(
         id=run_id,
         pipeline=pipeline.name,

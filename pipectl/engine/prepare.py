@@ -74,7 +74,7 @@ class Preparer:
             "params": setting.params,
             "vars": setting.vars,
             "secrets": setting.secrets,
-            "connections": {name: one.facts() for name, one in setting.connections.items()},
+            "connections": _Lazy(setting.connections, lambda name: setting.connections[name].facts()),
             "run": setting.run,
             "pipeline": {"name": pipeline.name, "dir": pipeline.folder},
             "tasks": _Lazy(plan.nodes, self._task_names),

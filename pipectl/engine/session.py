@@ -25,9 +25,10 @@ from pipectl.masking import Masker
 from pipectl.model import Durability, Pipeline, RunState
 from pipectl.plain_json import check_characters
 from pipectl.plan import Plan
+from pipectl.spec.world import shown_file
 from pipectl.store.rows import Held
 from pipectl.store.store import Store
-from pipectl.template import Renderer, TemplateError
+from pipectl.template import Renderer
 
 if TYPE_CHECKING:
     from pipectl.connections import Connection  # what most pipelines have none of
@@ -63,35 +64,23 @@ def compute_vars(pipeline: Pipeline, params: Mapping[str, Any], run: Mapping[str
             values[name] = renderer.render_tree(value, names)
             check_characters(json.dumps(values[name], ensure_ascii=False))
         except ValueError as error:
-            problem = Problem(pipeline.file, 0, 0, f"the variable `{name}` (`vars`) cannot be computed: {error}")
+            problem = Problem(
+                shown_file(pipeline.file), 0, 0, f"the variable `{name}` (`vars`) cannot be computed: {error}"
+            )
             raise PipelineError([problem]) from error
     return values
 
 
-def render_connections(
+def connections_of(
     pipeline: Pipeline, params: Mapping[str, Any], values: Mapping[str, Any], run: Mapping[str, Any], world: World
-) -> dict[str, Connection]:
-    """The pipeline's connections with their expressions computed; `values` are those of its `vars`.
-
-    Raises PipelineError with each that cannot be.
-    """
+) -> Mapping[str, Connection]:
+    """The pipeline's connections, each computed when it is first used; `values` are those of its `vars`."""
     if not pipeline.connections:
         return {}
-    from pipectl.connections import render
+    from pipectl.engine.connections import Connections
 
-    renderer = Renderer(pipeline.folder)
     names = {**_outer_names(pipeline, params, run, world), "vars": values, "secrets": world.secrets}
-    rendered: dict[str, Connection] = {}
-    problems = []
-    for name, declared in pipeline.connections.items():
-        try:
-            rendered[name] = render(declared, renderer, names)
-        except TemplateError as error:
-            message = f"connection `{name}`: {error.message}"
-            problems.append(Problem(declared.file, declared.line, declared.column, message, error.hint))
-    if problems:
-        raise PipelineError(problems)
-    return rendered
+    return Connections(pipeline, names)
 
 
 def _outer_names(pipeline: Pipeline, params: Mapping[str, Any], run: Mapping[str, Any], world: World) -> dict[str, Any]:
@@ -134,11 +123,7 @@ class Session:
         on_output: Callable[[str, int, bytes], None],
         on_turn: Callable[[], None],
     ) -> Result:
-        """Runs what is left of the run, and the tasks in `again` with all below them; returns what came of it.
-
-        Raises PipelineError, before anything starts, where a connection cannot be computed.
-        """
-        setting = self._setting()
+        """Runs what is left of the run, and the tasks in `again` with all below them; returns what came of it."""
         if guard is not None:
             guard.arm()
         first = take_up(self._plan, self._clock.now(), again) if len(self._events) > 1 or again else []
@@ -163,7 +148,7 @@ class Session:
             plan=self._plan,
             store=self._store,
             executor=executor,
-            preparer=Preparer(setting, self._plan, outputs, Renderer(self._pipeline.folder)),
+            preparer=Preparer(self._setting(), self._plan, outputs, Renderer(self._pipeline.folder)),
             outputs=outputs,
             masker=masker,
             clock=self._clock,
@@ -192,7 +177,7 @@ class Session:
             secrets=world.secrets,
             environ=world.environ,
             env_file=world.env_file,
-            connections=render_connections(self._pipeline, run.params, run.vars, names, world),
+            connections=connections_of(self._pipeline, run.params, run.vars, names, world),
             state_file=str(self._store.folder / "state.db"),
         )
 

@@ -44,9 +44,9 @@ def _of_connections(pipeline: Pipeline) -> Iterator[Problem]:
     for one in pipeline.connections.values():
         if isinstance(one.verify, str) and _is_missing(Path(pipeline.folder), one.verify):
             message = f"connection `{one.name}`: there is no file `{one.verify}`"
-            yield Problem(_shown(one.file), one.line, one.column, message)
+            yield Problem(shown_file(one.file), one.line, one.column, message)
     for owner, message, hint in missing(pipeline):
-        yield Problem(_shown(owner.file), owner.line, owner.column, message, hint)
+        yield Problem(shown_file(owner.file), owner.line, owner.column, message, hint)
 
 
 def secret_values(pipeline: Pipeline, variables: Mapping[str, str]) -> dict[str, str]:
@@ -80,10 +80,10 @@ def env_file_values(pipeline: Pipeline, environ: Mapping[str, str]) -> dict[str,
     except (OSError, ValueError) as error:
         hint = f"write `{pipeline.env_file}?` where it may be missing" if isinstance(error, FileNotFoundError) else ""
         message = f"env_file `{pipeline.env_file}`: {_reason(error)}"
-        raise PipelineError([Problem(_shown(pipeline.file), *_place(pipeline.env_file), message, hint)]) from None
+        raise PipelineError([Problem(shown_file(pipeline.file), *_place(pipeline.env_file), message, hint)]) from None
     from pipectl.spec import env_file  # dotenv takes a while to import, and most pipelines have no env_file
 
-    return env_file.variables(text, _shown(str(path)))
+    return env_file.variables(text, shown_file(str(path)))
 
 
 def _secret(secret: Secret, folder: str, variables: Mapping[str, str]) -> tuple[str, list[Problem]]:
@@ -99,7 +99,7 @@ def _secret(secret: Secret, folder: str, variables: Mapping[str, str]) -> tuple[
     if not message:
         return value, []
     name = f"secret `{secret.name}`"
-    return "", [Problem(_shown(secret.file), secret.line, secret.column, f"{name} {message}", hint)]
+    return "", [Problem(shown_file(secret.file), secret.line, secret.column, f"{name} {message}", hint)]
 
 
 def _from_variable(name: str, variables: Mapping[str, str]) -> tuple[str, str, str]:
@@ -145,11 +145,14 @@ def _task_problems(task: Task, folder: str, environ: Mapping[str, str]) -> Itera
     missing += [f"there is no file `{file}`" for file in _read_files(task, folder)]
     for message in missing:
         yield Problem(
-            _shown(task.file), task.line, task.column, f"task `{task.name}`: {message}", "", warning=made_before
+            shown_file(task.file), task.line, task.column, f"task `{task.name}`: {message}", "", warning=made_before
         )
     if interpreter := _missing_interpreter(task, folder, environ):
         yield Problem(
-            _shown(task.file), task.line, task.column, f"task `{task.name}`: there is no interpreter `{interpreter}`"
+            shown_file(task.file),
+            task.line,
+            task.column,
+            f"task `{task.name}`: there is no interpreter `{interpreter}`",
         )
 
 
@@ -199,7 +202,7 @@ def _without_newline(text: str) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def _shown(file: str) -> str:
+def shown_file(file: str) -> str:
     """A file's name relative to where the user stands, where it lies below."""
     return file.removeprefix(f"{Path.cwd()}/")
 

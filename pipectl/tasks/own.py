@@ -13,6 +13,10 @@ from typing import Any
 
 from pipectl.model import Call, Task
 
+_STOP_SIGNALS = tuple(
+    signal.Signals[f"SIG{name}"] for name in ("TERM", "INT", "HUP", "QUIT", "USR1", "USR2", "WINCH", "ABRT")
+)  # what a `stop_signal` may be, as far as a program hears it
+
 
 class Fault(Exception):
     """Ends the attempt with a sentence in place of a traceback; `kinds` and `retry_after` are those of `TaskFailed`."""
@@ -37,14 +41,17 @@ def cleaning() -> Iterator[None]:
 
     So what is to be undone can be undone: part files removed, statements cancelled on their server. Then it is over.
     """
+    heard: list[int] = []
 
     def interrupt(number: int, frame: object) -> None:
+        heard.append(number)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in _STOP_SIGNALS}
     try:
         yield
     except KeyboardInterrupt:
-        raise SystemExit(128 + signal.SIGTERM) from None
+        raise SystemExit(128 + heard[0] if heard else 130) from None
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -14,7 +14,8 @@ from pipectl.tasks.own import Fault
 def part_of(path: str) -> Iterator[str]:
     """The path of a file to write in its place: it replaces it, on disk, when the block has ended well. Raises Fault.
 
-    Folders are made. What an earlier attempt of the task left when it was killed is overwritten.
+    Folders are made; a file that is there keeps its mode. What an earlier attempt of the task left when it was killed
+    is overwritten.
     """
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
@@ -24,6 +25,8 @@ def part_of(path: str) -> Iterator[str]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         part.touch()
+        if target.exists():
+            part.chmod(target.stat().st_mode & 0o777)
         yield str(part)
         _sync(part)
         part.replace(target)

@@ -130,3 +130,19 @@ def test_secret_written_byte_by_byte_never_shows(secret, data):
     stream = Masker([raw]).stream()
     shown = b"".join(stream.feed(whole[at : at + 1]) for at in range(len(whole))) + stream.end()
     assert whole[1:-1] not in shown or whole[1:-1] in b"<***>"
+
+
+@pytest.mark.parametrize("shown", ["c@n%ry!pw", urllib.parse.quote("c@n%ry!pw", safe="")])
+def test_password_of_a_url_is_hidden_apart_from_it(shown):
+    masker = Masker(["postgresql://ada:c%40n%25ry%21pw@db.example.org/flights"])
+    assert masker.mask(f"password {shown} of flights at db.example.org") == "password *** of flights at db.example.org"
+
+
+def test_what_makes_a_web_address_a_secret_is_hidden_apart_from_it():
+    masker = Masker(["HTTPS://hooks.example.org/services/T0/B0/canary?wait=yes&token=c%C3%A4nary-token"])
+    masked = masker.mask("POST https://hooks.example.org/services/T0/B0/canary: wait=yes, token cänary-token")
+    assert masked == "POST https://hooks.example.org/***: wait=yes, token ***"
+
+
+def test_url_that_cannot_be_read_is_a_secret_like_others():
+    assert Masker(["http://[canary"]).mask("x http://[canary y") == "x *** y"
