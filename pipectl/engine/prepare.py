@@ -92,7 +92,10 @@ class Preparer:
         """Whether a condition of the task is true. Raises TemplateError where that cannot be told."""
         if isinstance(condition, bool):
             return condition
-        return self._renderer.truth(condition, {**self.names(task, self._env), **(more or {})})
+        env = self._env
+        if task.env and "env" in condition:
+            env, _ = self._task_env(task, {**env, **self._variables})
+        return self._renderer.truth(condition, {**self.names(task, env), **(more or {})})
 
     def names(self, task: Task, env: Mapping[str, str]) -> dict[str, Any]:
         """What the task's expressions see."""
@@ -104,12 +107,7 @@ class Preparer:
         task = node.task
         base = {**self._env, **self._variables}
         base.update(attempt_variables(self._setting.run["id"], task, node.name, attempt))
-        if task.env and self._setting.secrets:
-            given = {**self._setting.environ, **self._setting.env_file}
-            base = with_named_secrets(base, task.env, self._setting.pipeline.secrets, given)
-        names = self.names(task, base)
-        env = extend(base, task.env, lambda value, env: self.render(value, {**names, "env": env}))
-        names["env"] = env
+        env, names = self._task_env(task, base)
         context = _Attempt(self, names, self._cwd(task, names), env, task, timeout)
         work = find(task.type).prepare(task, context)
         return Job(
@@ -124,6 +122,15 @@ class Preparer:
             background=task.body.get("background") == "allow",
             inputs=self._inputs(task),
         )
+
+    def _task_env(self, task: Task, base: Mapping[str, str]) -> tuple[dict[str, str], dict[str, Any]]:
+        """The environment of the task, and what its expressions see with it."""
+        if task.env and self._setting.secrets:
+            given = {**self._setting.environ, **self._setting.env_file}
+            base = with_named_secrets(base, task.env, self._setting.pipeline.secrets, given)
+        names = self.names(task, base)
+        env = extend(base, task.env, lambda value, env: self.render(value, {**names, "env": env}))
+        return env, {**names, "env": env}
 
     def _cwd(self, task: Task, names: Mapping[str, Any]) -> str:
         folder = self._setting.pipeline.folder

@@ -475,3 +475,14 @@ def test_pipeline_that_is_a_symbolic_link_has_one_folder_for_state_and_tasks(pro
     for state in (project.root / ".pipectl", project.root / "real/.pipectl"):
         for where in state.glob("runs/*/where"):
             assert where.read_text().strip() == str(state.parent)
+
+
+def test_conditions_see_the_environment_of_their_task(project: Project) -> None:
+    project.run("""
+        env: {WHERE: here}
+        tasks:
+          a: {env: {WHERE: there}, when: env.WHERE == 'there', shell: 'true', expect: env.WHERE == 'there'}
+          b: {when: env.WHERE == 'there', shell: 'true'}
+          c: {env: {CODE: "3"}, shell: exit $CODE, allow_failure: env.CODE == '3'}
+    """)
+    assert project.states() == {"a": "success", "b": "skipped", "c": "failed"}
