@@ -5,7 +5,7 @@ The names are those of the file language. Nothing here does anything; durations 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
@@ -111,7 +111,8 @@ class Connection:
 class Task:
     """A node of the pipeline. Strings that may hold an expression are kept as written; see `template`.
 
-    `type` is None for a join. `body` is the long form of the type, `defaults` taken in.
+    `type` is None for a join. `body` is the long form of the type, `defaults` taken in. `places` are line and column of
+    paths that the task itself says, by their keys.
     """
 
     name: str
@@ -134,6 +135,7 @@ class Task:
     file: str = ""
     line: int = 0
     column: int = 0
+    places: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

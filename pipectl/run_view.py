@@ -149,6 +149,11 @@ class RunView:
         failed = (one for one in self.by_state[State.FAILED].values() if one.is_failure)
         return sorted(failed, key=lambda one: one.ended or 0.0)
 
+    @property
+    def allowed(self) -> int:
+        """How many failures do not make the run fail."""
+        return sum(one.allowed for one in self.by_state[State.FAILED].values())
+
     def counts(self) -> dict[State, int]:
         """How many instances are in each state, in the order of the states; those of none are left out."""
         return {state: len(found) for state, found in self.by_state.items() if found}

@@ -22,7 +22,7 @@ def main(
     """Check this machine, a state, and what a pipeline needs. Nothing is changed."""
     from pipectl.cli import doctor_machine, doctor_pipeline, doctor_state
 
-    checks = [*doctor_machine.checks(), *doctor_state.checks(file, state), *doctor_pipeline.checks(file)]
+    checks = [*doctor_machine.checks(), *doctor_state.checks(file, state), *doctor_pipeline.checks(file, state)]
     if as_json:
         typer.echo(json.dumps({"checks": [asdict(check) for check in checks]}))
         return

@@ -10,14 +10,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipectl.cli.doctor_check import Check
-from pipectl.cli.outlook import read_pipeline
+from pipectl.cli.outlook import name_taken, read_pipeline
 from pipectl.cli.plan_facts import listed
+from pipectl.cli.tables import number
 from pipectl.engine.foresight import Foresight
 from pipectl.engine.outputs import Outputs
 from pipectl.engine.prepare import Setting, run_names
-from pipectl.errors import PipelineError, Problem
+from pipectl.errors import PipelineError, Problem, StateError
 from pipectl.model import Pipeline
 from pipectl.plan import Plan
+from pipectl.store.folder import of_pipeline
 from pipectl.tasks import python
 from pipectl.tasks.base import TaskFailed
 from pipectl.template import Renderer
@@ -25,10 +27,11 @@ from pipectl.template import Renderer
 _OLDEST = (3, 9)
 
 
-def checks(file: Path | None) -> Iterator[Check]:
+def checks(file: Path | None, state: str | None) -> Iterator[Check]:
     """The pipeline's checks, or, where none is named, which Python its tasks would get here.
 
-    Raises PipelineError where there is no such file.
+    `state` is the folder of its state where it is not beside the file. Raises PipelineError where there is no such
+    file.
     """
     if file is None:
         yield _python(python.interpreter({}, str(Path.cwd()), os.environ), "")
@@ -39,12 +42,22 @@ def checks(file: Path | None) -> Iterator[Check]:
         if not file.exists():
             raise
         hint = f"`pipectl validate {shlex.quote(str(file))}` shows them"
-        yield Check("pipeline", "error", f"{file} has {len(error.problems)} errors", hint)
+        yield Check("pipeline", "error", f"{file} has {number(len(error.problems), 'error')}", hint)
         return
-    yield Check("pipeline", "ok", f"{file} is valid, {len(pipeline.tasks)} tasks")
-    for problem in warnings:
-        yield _warning(problem)
-    yield from _programs(pipeline)
+    yield Check("pipeline", "ok", f"{file} is valid, {number(len(pipeline.tasks), 'task')}")
+    programs = list(_programs(pipeline))
+    told = tuple(check.message for check in programs)
+    for problem in (*warnings, *_name_taken(pipeline, state)):
+        if problem.message not in told:
+            yield _warning(problem)
+    yield from programs
+
+
+def _name_taken(pipeline: Pipeline, state: str | None) -> list[Problem]:
+    try:
+        return name_taken(of_pipeline(pipeline.folder, state), pipeline)
+    except StateError:  # what is wrong with a state is told of the state
+        return []
 
 
 def _warning(problem: Problem) -> Check:

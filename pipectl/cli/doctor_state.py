@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipectl.cli.doctor_check import Check
+from pipectl.cli.plan_facts import listed
 from pipectl.cli.state_option import state_option
 from pipectl.errors import StateError, UsageError
 from pipectl.model import RunState
@@ -18,31 +19,61 @@ from pipectl.store.store import Store
 
 _LITTLE_SPACE = 1 << 30
 _LARGE_LOG = 64 << 20
+_MOST_RUNS = 5
+_PARTS = ("state.db", "state.db-wal", "locks", "logs", "runs", "tmp")
 
 
 def checks(file: Path | None, option: str | None) -> Iterator[Check]:
-    """The state of a pipeline file, else the nearest. Raises UsageError where one is named that is not there."""
-    if file is not None:
-        folder = of_pipeline(str(file.parent.resolve()), option)
-    else:
-        try:
-            folder = nearest(option)
-        except UsageError:
-            if option:
-                raise
-            folder = Path.cwd() / ".pipectl"
+    """The state of a pipeline file, else the nearest."""
     try:
+        folder = _folder(file, option)
         found = has_state(folder)
     except StateError as error:
         yield Check("state", "error", error.message, error.hint)
         return
-    yield Check("state", "ok", f"{folder}" if found else f"there is none yet in {folder}")
+    if option and not found and file is None:
+        yield Check(
+            "state",
+            "warning",
+            f"there is none in {folder}",
+            f"`pipectl run FILE --state {shlex.quote(option)}` makes one",
+        )
+    else:
+        yield Check("state", "ok", f"{folder}" if found else f"there is none yet in {folder}")
     yield _place(folder)
     yield _space(folder)
+    yield _writable(folder)
     if found:
         yield _access(folder)
         yield _log(folder)
         yield from _contents(folder)
+
+
+def _folder(file: Path | None, option: str | None) -> Path:
+    here = Path.cwd() if file is None else file.parent.resolve()
+    try:
+        return nearest(option) if file is None else of_pipeline(str(here), option)
+    except UsageError:
+        return of_pipeline(str(here), option)
+
+
+def _writable(folder: Path) -> Check:
+    """Whether a run could write to the state, or make it; as far as that can be told without writing."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    blocked = next((path for path in (there, *(folder / name for name in _PARTS)) if not _may_write(path)), None)
+    if not there.is_dir():
+        why = f"`{there}` is not a folder"
+    elif os.statvfs(there).f_flag & os.ST_RDONLY:
+        why = f"`{there}` is on a file system that is mounted read-only"
+    elif blocked is not None:
+        why = f"`{blocked}` cannot be written to: permission denied"
+    else:
+        return Check("writable", "ok", "it can be written to" if there == folder else "it can be made")
+    return Check("writable", "error", why, "name a folder that you may write to: `--state DIR`")
+
+
+def _may_write(path: Path) -> bool:
+    return not path.exists() or os.access(path, os.W_OK | (os.X_OK if path.is_dir() else 0))
 
 
 def _place(folder: Path) -> Check:
@@ -63,9 +94,9 @@ def _space(folder: Path) -> Check:
 
 def _access(folder: Path) -> Check:
     open_to_others, foreign = [], []
-    for path in (folder, *(folder / name for name in ("state.db", "state.db-wal", "locks", "logs", "runs", "tmp"))):
+    for path in (folder, *(folder / name for name in _PARTS)):
         try:
-            found = path.lstat()
+            found = path.stat()
         except OSError:
             continue
         if stat.S_IMODE(found.st_mode) & 0o077:
@@ -78,7 +109,7 @@ def _access(folder: Path) -> Check:
         )
     if open_to_others:
         message = f"`{open_to_others[0]}` can be read by others, and logs may hold what is not for them"
-        return Check("access", "warning", message, f"`chmod -R go= {shlex.quote(str(folder))}`")
+        return Check("access", "warning", message, f"`chmod -R go= {shlex.quote(str(folder.resolve()))}`")
     return Check("access", "ok", "only its owner can read it")
 
 
@@ -114,13 +145,16 @@ def _runs(store: Store) -> Iterator[Check]:
     unfinished = list(store.runs(unfinished=True))
     going_on = [run for run in unfinished if run.state is RunState.RUNNING]
     if going_on:
-        yield Check("runs", "ok", f"{len(going_on)} going on: {', '.join(run.id for run in going_on[:5])}")
+        yield Check("runs", "ok", f"{len(going_on)} going on: {listed([run.id for run in going_on], _MOST_RUNS)}")
     option = state_option(store.folder)
     interrupted = [run for run in unfinished if run.state is RunState.INTERRUPTED]
-    for run in interrupted[:5]:
+    for run in interrupted[:_MOST_RUNS]:
         yield Check(
             "runs", "warning", f"run {run.id} of {run.pipeline} was interrupted", f"`pipectl resume {run.id}{option}`"
         )
+    others = len(interrupted) - _MOST_RUNS
+    if others > 0:
+        yield Check("runs", "warning", f"{others} others were interrupted too", f"`pipectl runs{option}` lists them")
     if not going_on and not interrupted:
         yield Check("runs", "ok", "none is going on or was interrupted")
 

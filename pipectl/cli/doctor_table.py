@@ -9,7 +9,7 @@ from rich.text import Text
 
 from pipectl.cli.doctor_check import Check, Status
 from pipectl.cli.row_list import print_rows
-from pipectl.cli.tables import Screen
+from pipectl.cli.tables import Screen, number
 from pipectl.reports.text import clean
 
 _STYLES: dict[Status, str] = {"ok": "green", "warning": "yellow", "error": "red"}
@@ -17,11 +17,12 @@ _STYLES: dict[Status, str] = {"ok": "green", "warning": "yellow", "error": "red"
 
 def print_checks(checks: Sequence[Check]) -> None:
     """A line for each check with what to do about it, then how many of each kind there are."""
-    screen = Screen(highlight=False)
+    screen = Screen()
     print_rows(screen, ("", "check", "found"), [_row(check) for check in checks], prose=True)
     counts = Counter(check.status for check in checks)
     screen.print()
-    screen.print(Text(", ".join(f"{counts[status]} {status}" for status in _STYLES if counts[status])))
+    told = (f"{counts['ok']} ok", number(counts["warning"], "warning"), number(counts["error"], "error"))
+    screen.print(Text(", ".join(text for text, status in zip(told, _STYLES, strict=True) if counts[status])))
 
 
 def _row(check: Check) -> list[Text]:

@@ -36,8 +36,9 @@ def main(
 ) -> None:
     """Draw how the tasks of a pipeline need each other.
 
-    In the tree, what a task needs stands above it: follow the lines upwards. A filled circle hangs on the line above
-    it. Needs that follow from others are left out, but for json.
+    In the tree, what a task needs stands above it: follow the lines upwards. Of the line through a task, what is left
+    of it leads to what it needs, and so do lines from above that end in an arrow; all else at its right leads to those
+    that need it. A filled circle hangs on the line above it. Needs that follow from others are left out, but for json.
     """
     from pipectl.cli.outlook import read_pipeline, tell
     from pipectl.drawing.picture import picture

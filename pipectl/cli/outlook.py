@@ -53,6 +53,8 @@ def look_ahead(
     Nothing is written, and no command of a secret runs: a secret's value is taken as `***`.
     """
     pipeline, warnings = read_pipeline(file)
+    folder = of_pipeline(pipeline.folder, state)
+    warnings += name_taken(folder, pipeline)
     tell(warnings)
     values = resolve(pipeline, *given_params(params, params_file))
     try:
@@ -60,7 +62,6 @@ def look_ahead(
     except PipelineError:
         env_file = {}
     world = World(dict(os.environ), env_file, dict.fromkeys(pipeline.secrets, "***"))
-    folder = of_pipeline(pipeline.folder, state)
     moment = datetime.now(UTC).replace(microsecond=0)
     run = run_names("0" * 12, moment, "manual", str(folder / "runs" / ("0" * 12)))
     variables = compute_vars(pipeline, values, run, world)
@@ -83,14 +84,28 @@ def tell(warnings: Sequence[Problem]) -> None:
         typer.echo(render_problem(warning) + "\n", err=True)
 
 
-def _history(folder: Path, pipeline: str) -> Mapping[str, float]:
-    if not has_state(folder):
-        return {}
+def name_taken(folder: Path, pipeline: Pipeline) -> list[Problem]:
+    """A warning where `run` would refuse the pipeline, since its name is another file's in the state of the folder."""
+    store = _store(folder)
     try:
-        store = Store.open_for_reading(folder)
-    except UsageError:  # no runs yet
-        return {}
-    return store.durations(pipeline)
+        if store is not None:
+            store.check_name(pipeline.name, pipeline.file)
+    except UsageError as refused:
+        return [Problem(outside.shown_file(pipeline.file), 0, 0, refused.message, refused.hint, warning=True)]
+    return []
+
+
+def _history(folder: Path, pipeline: str) -> Mapping[str, float]:
+    store = _store(folder)
+    return {} if store is None else store.durations(pipeline)
+
+
+def _store(folder: Path) -> Store | None:
+    """The state of the folder, None where it holds no run yet."""
+    try:
+        return Store.open_for_reading(folder) if has_state(folder) else None
+    except UsageError:
+        return None
 
 
 def problem_facts(problem: Problem) -> dict[str, Any]:

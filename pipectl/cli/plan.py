@@ -17,9 +17,10 @@ def main(
     as_json: AsJson = False,
     state: State = None,
 ) -> None:
-    """Show what would run, in what order, why and for how long.
+    """Show what would run, in what order, why and for how long, if nothing fails.
 
-    Expected durations are those of the newest runs. Nothing is run or written.
+    Expected durations are those of the newest runs. A condition over what only the run knows (outputs, secrets) is
+    told as `if …`, and taken as true. Nothing is run or written.
     """
     from pipectl.cli.outlook import look_ahead
     from pipectl.cli.plan_facts import expected_run, plan_facts

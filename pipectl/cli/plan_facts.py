@@ -8,15 +8,15 @@ from typing import Any, Literal
 
 from pipectl.cli.outlook import Outlook, problem_facts
 from pipectl.engine.foresight import Foresight
-from pipectl.engine.simulation import Assumptions, Simulation, simulate
+from pipectl.engine.simulation import DEFAULT_SECONDS, Assumptions, Simulation, simulate
 from pipectl.events import AttemptStarted, TaskClosed
 from pipectl.model import State, Task, TriggerRule
 from pipectl.plan import Plan
 from pipectl.run_view import InstanceView
 from pipectl.tasks.base import TaskFailed
 
-Decision = Literal["run", "later", "skip", "fail"]
-"""Whether a task runs: `later` where its `when` is computed in the run, which is then taken as true."""
+Decision = Literal["run", "later", "skip", "fail", "cancel"]
+"""Whether a task runs if nothing fails: `later` where its `when` is computed in the run, which is taken as true."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +69,19 @@ def _expected(simulation: Simulation, outlook: Outlook, name: str) -> Expected:
 def _decision(task: Task, one: InstanceView, when: bool | None) -> Decision:
     if one.state in {State.SKIPPED, State.UPSTREAM_FAILED}:
         return "skip"
-    if one.state in {State.FAILED, State.CANCELLED}:
+    if one.state is State.FAILED:
         return "fail"
+    if one.state is State.CANCELLED:
+        return "cancel"
     return "later" if task.when is not None and when is None else "run"
 
 
 def _reason(task: Task, one: InstanceView, decision: Decision, when: bool | None, plan: Plan) -> str:
     condition = bare(task.when)
     if decision == "fail":
-        return one.error or "the time limit of the run ends it, or comes before it"
+        return one.error or ""
+    if decision == "cancel":
+        return "the time limit of the run ends it, or comes before it"
     if decision == "skip":
         return f"`{condition}` is false" if one.closed_by == "when" else _blocked(task, plan)
     words = [_after(task)]
@@ -125,7 +129,25 @@ def listed(names: Sequence[str], most: int = 4) -> str:
     """The names, or the first of them and how many others there are."""
     if len(names) <= most:
         return ", ".join(names)
-    return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} others"
+    return f"{', '.join(names[: most - 1])} and {len(names) - most + 1:,} others"
+
+
+def path_text(names: Sequence[str], most: int = 12) -> str:
+    """A chain of tasks; of a long one its beginning and its end."""
+    if len(names) <= most:
+        return " > ".join(names)
+    half = most // 2
+    return " > ".join([*names[:half], f"({len(names) - 2 * half:,} others)", *names[-half:]])
+
+
+def unknown_text(simulation: Simulation) -> str:
+    """A line that names what had to be guessed, empty where nothing had."""
+    if not simulation.unknown:
+        return ""
+    limits = (simulation.plan.nodes[name].task.timeout for name in simulation.unknown)
+    limited = any(limit is not None and limit < DEFAULT_SECONDS for limit in limits)
+    guess = "1s, or as its time limit where that is less" if limited else "1s"
+    return f"no history (taken as {guess}): {listed(simulation.unknown, 8)}"
 
 
 def plan_facts(run: ExpectedRun) -> dict[str, Any]:
@@ -135,6 +157,8 @@ def plan_facts(run: ExpectedRun) -> dict[str, Any]:
         "pipeline": pipeline.name,
         "file": pipeline.file,
         "params": run.outlook.setting.params,
+        "assumption": "nothing fails",
+        "state": run.simulation.view.state,
         "max_parallel": run.outlook.capacity,
         "makespan": round(run.simulation.makespan, 3),
         "critical_path": {"tasks": run.simulation.critical_path, "duration": round(run.simulation.critical_seconds, 3)},

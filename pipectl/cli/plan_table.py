@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from pipectl.cli.plan_facts import Expected, ExpectedRun, listed
+from pipectl.cli.plan_facts import Expected, ExpectedRun, listed, path_text, unknown_text
 from pipectl.cli.row_list import print_rows
-from pipectl.cli.tables import Screen
+from pipectl.cli.tables import Screen, number, typed
 from pipectl.durations import format_duration
+from pipectl.model import RunState
 from pipectl.reports.text import clean
 
-_STYLES = {"skip": "dim", "later": "yellow", "fail": "red"}
-_MARKS = {"skip": "skipped: ", "fail": "fails: "}
+_STYLES = {"skip": "dim", "later": "yellow", "fail": "red", "cancel": "yellow"}
+_MARKS = {"skip": "skipped: ", "fail": "fails: ", "cancel": "cancelled: "}
 
 
 def print_plan(run: ExpectedRun) -> None:
     """What is to be expected: a line for each task, then how long all of it takes and on what that rests."""
-    screen = Screen(highlight=False)
+    screen = Screen()
     setting = run.outlook.setting
-    screen.print(Text(f"{setting.pipeline.name}: {_counted(len(run.tasks))}, {run.outlook.capacity} at once"))
+    tasks = number(len(run.tasks), "task")
+    screen.print(
+        Text(f"{setting.pipeline.name}: {tasks}, {run.outlook.capacity} at once; if nothing fails, it goes like this")
+    )
     if setting.params:
-        params = " ".join(f"{name}={value}" for name, value in setting.params.items())
-        screen.print(Text(clean(params), style="dim"))
+        screen.print(Text(typed(setting.params), style="dim"))
     timed = len(run.simulation.unknown) < sum(one.started is not None for one in run.tasks)
     headings = ("task", "type", *(("starts", "takes") if timed else ()), "why")
     print_rows(screen, headings, [_row(one, timed=timed) for one in run.tasks], prose=True)
@@ -49,14 +52,14 @@ def _times(run: ExpectedRun, *, timed: bool) -> list[str]:
     """How long the run takes."""
     if not timed:
         return ["no task of it has succeeded yet in this state: how long it takes is known after a run"]
-    path = run.simulation.critical_path
+    simulation, took = run.simulation, format_duration(run.simulation.makespan)
+    state = simulation.view.state
     lines = [
-        f"expected: {format_duration(run.simulation.makespan)}",
-        f"critical path: {format_duration(run.simulation.critical_seconds)}: {' > '.join(path)}",
+        f"expected: {took if state is RunState.SUCCESS else f'{state} in {took}'}",
+        f"critical path: {format_duration(simulation.critical_seconds)}: {path_text(simulation.critical_path)}",
+        unknown_text(simulation),
     ]
-    if run.simulation.unknown:
-        lines.append(f"no history (taken as 1s): {listed(run.simulation.unknown, 8)}")
-    return lines
+    return list(filter(None, lines))
 
 
 def _interpreters(run: ExpectedRun) -> list[str]:
@@ -68,7 +71,3 @@ def _interpreters(run: ExpectedRun) -> list[str]:
     if len(tasks) == 1:
         return [f"python: {program}" for program in tasks]
     return [f"python of {listed(names)}: {program}" for program, names in tasks.items()]
-
-
-def _counted(tasks: int) -> str:
-    return f"{tasks} task" if tasks == 1 else f"{tasks} tasks"

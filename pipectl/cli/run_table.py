@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from rich.text import Text
 
+from pipectl.cli.notable import notable
+from pipectl.cli.row_list import print_rows
 from pipectl.cli.runs_table import took
-from pipectl.cli.tables import Screen, moment, new_table, state_text
+from pipectl.cli.tables import Screen, moment, state_text
 from pipectl.cli.timeline import Timeline
 from pipectl.durations import format_duration
 from pipectl.model import RunState, State, Task
@@ -20,11 +21,9 @@ from pipectl.reports.text import clean, counted
 from pipectl.run_view import InstanceView, RunView
 from pipectl.store.rows import Run
 
-_MOST_ROWS = 50
 _WIDE = 80  # columns from which on there is a timeline
 _WIDEST = 80
 _NARROWEST = 16
-_FIRST = {State.FAILED: 0, State.RUNNING: 1, State.RETRYING: 1, State.CANCELLED: 2}
 
 
 def print_run(run: Run, view: RunView, tasks: Mapping[str, Task], *, hint: str, every: bool) -> None:
@@ -32,17 +31,16 @@ def print_run(run: Run, view: RunView, tasks: Mapping[str, Task], *, hint: str, 
 
     A long table is cut, unless it is to hold `every` one: what failed, what runs and what took longest remains.
     """
-    screen, now = Screen(highlight=False), time.time()
+    screen, now = Screen(), time.time()
     rows = list(view.instances.values())
-    if not every and len(rows) > _MOST_ROWS:
-        rows = _notable(rows)
+    further = ""
+    if not every:
+        rows, further = notable(rows)
     screen.print(_heading(run, view, now))
     screen.print(Text(f"started {moment(run.started, now)}, for {run.logical_time.isoformat()}", style="dim"))
     _print_tasks(screen, run, rows, view, tasks, now if run.state is RunState.RUNNING else view.heard)
-    further = Counter(one.state for one in view.instances.values()) - Counter(one.state for one in rows)
     if further:
-        told = counted({state: further[state] for state in State if further[state]})
-        screen.print(Text(f"and {further.total():,} more: {told}; `--all` shows them", style="dim"))
+        screen.print(Text(further, style="dim"))
     for line in (*_reasons(rows), *([Text(hint, style="dim")] if hint else [])):
         screen.print(line, no_wrap=True, overflow="ignore", crop=False)
 
@@ -51,14 +49,9 @@ def _heading(run: Run, view: RunView, now: float) -> Text:
     seconds = took(run, now)
     during = f" {'for' if run.state is RunState.RUNNING else 'in'} {seconds}" if seconds else ""
     state = state_text(run.state)
-    return Text.assemble(f"run {run.id} of {run.pipeline}: ", state, f"{during}: {counted(view.counts())}")
-
-
-def _notable(rows: Sequence[InstanceView]) -> list[InstanceView]:
-    """The rows that somebody looks for first, in the order of the file."""
-    ranked = sorted(rows, key=lambda one: (_FIRST.get(one.state, 3), -(one.duration or 0.0)))
-    kept = {one.name for one in ranked[:_MOST_ROWS]}
-    return [one for one in rows if one.name in kept]
+    return Text.assemble(
+        f"run {run.id} of {run.pipeline}: ", state, f"{during}: {counted(view.counts(), view.allowed)}"
+    )
 
 
 def _print_tasks(
@@ -68,14 +61,13 @@ def _print_tasks(
     beside = [[Text(clean(one.name)), _state(one, going), *_numbers(one, going, now, screen.is_roomy)] for one in rows]
     headings = ["task", "state", *(["attempts"] if screen.is_roomy else []), "took"]
     widths = [max(map(cells, (heading, *(row[i].plain for row in beside)))) for i, heading in enumerate(headings)]
-    width = min(_WIDEST, screen.width - sum(widths) - 3 * len(headings))
+    width = min(_WIDEST, screen.width - sum(widths) - screen.gap * len(headings))
     line = None
     if screen.width >= _WIDE and width >= _NARROWEST and any(one.spans for one in rows):
-        line = Timeline(view, width, marks_for(screen.encoding), now)
-    table = new_table(*headings, *([line.scale()] if line else []), roomy=screen.is_roomy)
-    for one, row in zip(rows, beside, strict=True):
-        table.add_row(*row, *([line.bar(one, tasks[one.task].needs)] if line else []))
-    screen.print(table)
+        line = Timeline(view, width, marks_for(screen.encoding), now, cut_off=run.state is RunState.INTERRUPTED)
+        headings.append(line.scale())
+        beside = [[*row, line.bar(one, tasks[one.task].needs)] for one, row in zip(rows, beside, strict=True)]
+    print_rows(screen, headings, beside, elastic=["task"])
 
 
 def _state(one: InstanceView, going: bool) -> Text:

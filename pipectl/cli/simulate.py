@@ -24,6 +24,7 @@ def main(
             help="How long an attempt of this task takes; may be given again [default: as it did so far, else 1s].",
         ),
     ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every task, however many there are.")] = False,
     param: Param = None,
     params_file: ParamsFile = None,
     jobs: Jobs = None,
@@ -33,7 +34,7 @@ def main(
     """Run a pipeline in simulated time, with failures and durations of your choice; nothing is run or written.
 
     Triggers, retries, time limits and slots count as in a run. Conditions over parameters and states are computed;
-    those over outputs, `expect` too, are taken as true.
+    those over outputs and secrets, `expect` too, are taken as true.
     """
     from pipectl.cli.outlook import look_ahead
     from pipectl.cli.simulation_facts import assumptions, simulation_facts
@@ -47,4 +48,4 @@ def main(
         return
     from pipectl.cli.simulation_table import print_simulation
 
-    print_simulation(simulation)
+    print_simulation(simulation, every=every)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from pipectl.cli.plan_facts import listed
+from pipectl.cli.notable import notable
+from pipectl.cli.plan_facts import path_text, unknown_text
 from pipectl.cli.row_list import print_rows
 from pipectl.cli.tables import Screen, state_text
 from pipectl.cli.timeline import Timeline
@@ -21,10 +22,16 @@ _NARROWEST = 16
 _NUMBERS = 46  # the columns between the name and the timeline, with the spaces around them
 
 
-def print_simulation(simulation: Simulation) -> None:
-    """A line for each instance in the order in which they started, then what the run came to and how long it took."""
-    screen = Screen(highlight=False)
+def print_simulation(simulation: Simulation, *, every: bool) -> None:
+    """A line for each instance in the order in which they started, then what the run came to and how long it took.
+
+    Of a long list, unless it is to hold `every` one, what failed and what took longest remains.
+    """
+    screen = Screen()
     instances = sorted(simulation.view.instances.values(), key=_moment)
+    further = ""
+    if not every:
+        instances, further = notable(instances)
     width = min(_WIDEST, screen.width - _NUMBERS - max((len(one.name) for one in instances), default=0))
     line = None
     if width >= _NARROWEST and simulation.makespan:
@@ -35,7 +42,10 @@ def print_simulation(simulation: Simulation) -> None:
         times = [one.started, one.duration] if screen.is_roomy else [one.duration]
         bar = [line.bar(one, simulation.plan.nodes[one.name].task.needs)] if line else []
         rows.append([Text(clean(one.name)), _state(one), *(Text(_seconds(time)) for time in times), *bar])
-    print_rows(screen, ["task", "state", *starts, "took", *([line.scale()] if line else [])], rows)
+    headings = ["task", "state", *starts, "took", *([line.scale()] if line else [])]
+    print_rows(screen, headings, rows, elastic=["task"])
+    if further:
+        screen.print(Text(further, style="dim"))
     screen.print()
     for told in _summary(simulation):
         screen.print(Text(clean(told)))
@@ -58,6 +68,6 @@ def _summary(simulation: Simulation) -> Iterator[str]:
     for one in simulation.view.failures:
         yield f"{one.name}: {one.error}"
     yield f"{simulation.view.state} in {_seconds(simulation.makespan)}"
-    yield f"critical path: {_seconds(simulation.critical_seconds)}: {' > '.join(simulation.critical_path)}"
-    if simulation.unknown:
-        yield f"no history (taken as 1s): {listed(simulation.unknown, 8)}"
+    yield f"critical path: {_seconds(simulation.critical_seconds)}: {path_text(simulation.critical_path)}"
+    if unknown := unknown_text(simulation):
+        yield unknown

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shlex
+import sys
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 _STYLES = {
@@ -21,13 +25,21 @@ _STYLES = {
     "skipped": "dim",
     "pending": "dim",
 }
-_RIGHT = frozenset({"attempts", "took"})
-_WHOLE = frozenset({"run", "state", "started"})
 _ROOMY = 60  # columns from which on there is room between columns, and for a date with its time
 
 
+_UNBOUNDED = 1 << 16
+
+
 class Screen(Console):
-    """Lets its caller decide what it means that nobody reads any more; rich would exit with 1."""
+    """Standard output: as wide as its terminal or COLUMNS, and without bounds where there is neither.
+
+    Its caller decides what it means that nobody reads any more; rich would exit with 1.
+    """
+
+    def __init__(self) -> None:
+        bounded = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal()
+        super().__init__(highlight=False, width=None if bounded else _UNBOUNDED)
 
     def on_broken_pipe(self) -> None:
         """Raises BrokenPipeError."""
@@ -38,15 +50,15 @@ class Screen(Console):
         """Whether it is wide enough for what can be left out."""
         return self.width >= _ROOMY
 
+    @property
+    def gap(self) -> int:
+        """How many blanks there are between columns."""
+        return 3 if self.is_roomy else 1
 
-def new_table(*headings: str, roomy: bool = True) -> Table:
-    """An empty table with these columns."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1 if roomy else 0))
-    for heading in headings:
-        right = heading in _RIGHT
-        whole = right or heading in _WHOLE
-        table.add_column(heading, justify="right" if right else "left", no_wrap=whole, overflow="ellipsis")
-    return table
+
+def number(count: int, noun: str) -> str:
+    """So many of something: `1 task`, `2 tasks`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def state_text(state: str, remark: str = "") -> Text:
@@ -63,3 +75,25 @@ def moment(seconds: float, now: float, *, roomy: bool = True) -> str:
     if then.date() == today:
         return then.strftime("%H:%M")
     return then.strftime("%Y-%m-%d %H:%M" if roomy else "%Y-%m-%d")
+
+
+def typed(params: Mapping[str, Any]) -> str:
+    """The parameters as each can be typed after `-p`, on one line: text as it is, all else as JSON."""
+    texts = {
+        name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for name, value in params.items()
+    }
+    return " ".join(f"{name}={_shell_word(text)}" for name, text in texts.items())
+
+
+def _shell_word(text: str) -> str:
+    if text.isprintable():
+        return shlex.quote(text)
+    return "$'" + "".join(c if c.isprintable() and c not in "\\'" else _escaped(c) for c in text) + "'"
+
+
+def _escaped(character: str) -> str:
+    """The character as bash reads it within `$'…'`."""
+    known = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\", "'": "\\'"}
+    code = ord(character)
+    return known.get(character) or (f"\\x{code:02x}" if code < 0x80 else f"\\U{code:08x}")

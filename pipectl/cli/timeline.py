@@ -19,15 +19,22 @@ _STYLES = {State.SUCCESS: "green", State.FAILED: "red", State.SKIPPED: "dim"}
 _TICKS = [unit * n for unit in (0.001, 0.01, 0.1) for n in (1, 2, 5)]
 _TICKS += [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, 172800]
 _ROUND = re.compile(r"\.0(?=s)| 0?0[smh]$")  # what a round time need not say
+_BEYOND = 4  # columns of a time of which nothing is known
 _BETWEEN = 10  # columns from tick to tick at least
 
 
 class Timeline:
-    """Bars `width` columns wide. `now`, in seconds since the epoch, is where what goes on ends for the present."""
+    """Bars `width` columns wide. `now`, in seconds since the epoch, is where what goes on ends for the present.
 
-    def __init__(self, view: RunView, width: int, marks: Marks, now: float) -> None:
+    A run that was `cut_off` ended some time after `now`, nobody knows when: what ran then reaches to the end of the
+    bars, beyond the scale, and ends in `?`.
+    """
+
+    def __init__(self, view: RunView, width: int, marks: Marks, now: float, *, cut_off: bool = False) -> None:
         self._view = view
-        self._width = width
+        self._whole = width
+        self._width = width - _BEYOND if cut_off else width
+        self._cut_off = cut_off
         self._marks = marks
         self._now = now
         self._total = max(0.001, self._seconds(now))
@@ -37,7 +44,7 @@ class Timeline:
 
         One that failed, or was lost with its runner, ends in a mark of its own.
         """
-        cells = [(" ", "")] * self._width
+        cells = [(" ", "")] * self._whole
         ready = self._ready(needs)
         last = one.spans[-1].ended if one.spans and one.state not in {State.QUEUED, State.RETRYING} else self._now
         if ready is not None and (one.spans or one.state is State.QUEUED):
@@ -47,6 +54,8 @@ class Timeline:
         for span in one.spans:
             if span.state is State.FAILED or (span.state is None and span.ended is not None):
                 cells[self._columns(span).stop - 1] = (self._marks.bad, self._style(span))
+        if self._cut_off and one.spans and one.spans[-1].ended is None:
+            cells[-1] = ("?", "yellow")
         return Text.assemble(*cells, no_wrap=True)
 
     def scale(self) -> str:
@@ -79,6 +88,8 @@ class Timeline:
         scale = self._width / self._total
         first = min(self._width - 1, int(self._seconds(span.started) * scale))
         stop = int(self._seconds(self._now if span.ended is None else span.ended) * scale)
+        if span.ended is None and self._cut_off:
+            return range(first, self._whole)
         return range(first, max(first + 1, min(self._width, stop)))
 
     def _seconds(self, moment: float) -> float:

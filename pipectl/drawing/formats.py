@@ -15,7 +15,7 @@ def mermaid(picture: Picture) -> str:
     numbers = {name: f"t{number}" for number, name in enumerate(picture.boxes)}
     lines = ["flowchart LR"]
     for box in picture.boxes.values():
-        opened, closed = _MERMAID_SHAPES.get(box.type, ("[", "]"))
+        opened, closed = _MERMAID_SHAPES.get(box.kind, ("[", "]"))
         label = "<br/>".join(_mermaid_text(text) for text in (box.name, *box.notes))
         lines.append(f'    {numbers[box.name]}{opened}"{label}"{closed}')
     lines += [
@@ -34,7 +34,7 @@ def dot(picture: Picture) -> str:
     lines = [f"digraph {_quoted(picture.title)} {{", "    rankdir=LR", "    node [shape=box, fontname=sans]"]
     for box in picture.boxes.values():
         label = "\\n".join(_escaped(text) for text in (box.name, *box.notes))
-        shape = f", shape={_DOT_SHAPES[box.type]}" if box.type in _DOT_SHAPES else ""
+        shape = f", shape={_DOT_SHAPES[box.kind]}" if box.kind in _DOT_SHAPES else ""
         lines.append(f'    {_quoted(box.name)} [label="{label}"{shape}]')
     lines += [f"    {_quoted(above)} -> {_quoted(name)}" for name, needs in reduced(picture).items() for above in needs]
     return "\n".join([*lines, "}"]) + "\n"

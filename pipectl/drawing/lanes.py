@@ -6,11 +6,12 @@ following the lines upwards from a task leads to what it needs, and to nothing e
     ○ fetch         ○─╮ a
     ├─○─╮ clean     ○─┤ b       c and d both need a and b
     ╰─○─┤ check     ├─○ c
-    ○───╯ load      ╰─○ d
+    ○──←╯ load      ╰─○ d
     ● report
 
-Of a horizontal line, what is left of the task leads to it, and what is right of it leads on from it; but a corner that
-comes from above always leads to it. A filled circle hangs on the line above it, an open one does not.
+Of a horizontal line, what is left of the task leads to it, and what is right of it leads on from it; but a line from
+above that ends in an arrow leads to it from the right. A filled circle hangs on the line above it, an open one does
+not.
 """
 
 from __future__ import annotations
@@ -156,7 +157,7 @@ class _Drawing:
         """The line's characters, two for each column; `ends` are the columns that its horizontal line connects."""
         after = {lane.column for lane in self._lanes}
         first, last = min(ends), max(ends)
-        cells = []
+        cells: list[str] = []
         for column in range(max(*before, *after, last, 0) + 1):
             inside = first <= column <= last
             if task and column == task[0]:
@@ -165,5 +166,7 @@ class _Drawing:
                 cell = _JOINTS[column in before, column in after, column > first, column < last]
             else:
                 cell = "│" if column in after else "─" if inside else " "
+            if task and column > task[0] and cell in "╯┴":
+                cells[-1] = cells[-1][0] + "←"
             cells.append(cell + ("─" if inside and column < last else " "))
         return "".join(cells).rstrip()

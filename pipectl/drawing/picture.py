@@ -14,10 +14,15 @@ class Box:
     """One task. `notes` are what is unusual about it: a trigger other than the default, a condition, …"""
 
     name: str
-    type: str
+    type: str | None
     notes: tuple[str, ...]
     description: str
     needs: tuple[str, ...]
+
+    @property
+    def kind(self) -> str:
+        """Its type in a word."""
+        return self.type or "join"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +68,17 @@ def _box(task: Task) -> Box:
         notes.append(f"retries {task.retries.max}")
     if task.allow_failure:
         notes.append("may fail")
-    return Box(task.name, task.type or "join", tuple(notes), task.description, task.needs)
+    return Box(task.name, task.type, tuple(notes), task.description, task.needs)
 
 
 def _one_line(condition: str | bool) -> str:
     text = " ".join(str(condition).split()) if isinstance(condition, str) else str(condition).lower()
-    return text[2:-2].strip() if text.startswith("{{") and text.endswith("}}") else text
+    return visible(text[2:-2].strip() if text.startswith("{{") and text.endswith("}}") else text)
+
+
+def visible(text: str) -> str:
+    """The text with escapes (`\\u202e`) for characters that nobody sees, and that may turn or hide others."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
 def _depth_first(tasks: Mapping[str, Task]) -> Sequence[str]:

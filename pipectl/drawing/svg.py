@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape
 
 from pipectl.drawing.layers import Point, arrange
-from pipectl.drawing.picture import Box, Picture, reduced
+from pipectl.drawing.picture import Box, Picture, reduced, visible
 
 _NAME, _NOTE = 7.9, 6.7  # widths of a character of a monospaced font at 13px and 11px
 _HEIGHT, _BETWEEN, _PASSING = 42.0, 14.0, 12.0
@@ -71,17 +71,17 @@ def _width(box: Box) -> float:
 
 
 def _notes(box: Box) -> str:
-    text = " · ".join((box.type, *box.notes))
+    text = " · ".join((box.kind, *box.notes))
     return text if len(text) <= _LONGEST_NOTE else f"{text[: _LONGEST_NOTE - 1]}…"
 
 
 def _box(box: Box, x: float, middle: float, width: float) -> str:
     y = middle + _MARGIN - _HEIGHT / 2
-    told = escape("\n".join(filter(None, (box.name, box.description, " · ".join((box.type, *box.notes))))))
+    told = escape("\n".join(filter(None, (box.name, visible(box.description), " · ".join((box.kind, *box.notes))))))
     return (
         f"<g><title>{told}</title>"
         f'<rect class="box" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{_HEIGHT:.0f}" rx="6"/>'
-        f'<rect class="type {box.type}" x="{x + 6:.1f}" y="{y + 8:.1f}" width="4" height="{_HEIGHT - 16:.0f}" rx="2"/>'
+        f'<rect class="type {box.kind}" x="{x + 6:.1f}" y="{y + 8:.1f}" width="4" height="{_HEIGHT - 16:.0f}" rx="2"/>'
         f'<text class="name" x="{x + 18:.1f}" y="{y + 18:.1f}">{escape(box.name)}</text>'
         f'<text x="{x + 18:.1f}" y="{y + 33:.1f}">{escape(_notes(box))}</text></g>'
     )

@@ -73,7 +73,7 @@ def with_named_secrets(
     env: Mapping[str, str], entries: Mapping[str, Any], secrets: Mapping[str, Secret], given: Mapping[str, str]
 ) -> dict[str, str]:
     """The environment with the variables that the secrets are `given` by which the entries use."""
-    used = {reference.path[1] for text in _texts(entries) for reference in references(text) if _is_secret(reference)}
+    used = {reference.path[1] for text in texts(entries) for reference in references(text) if _is_secret(reference)}
     sources = [str(s.value) for s in secrets.values() if s.source == "env" and s.name in used]
     return {**env, **{name: given[name] for name in sources if name in given}}
 
@@ -82,11 +82,11 @@ def _is_secret(reference: Reference) -> bool:
     return reference.path[0] == "secrets" and len(reference.path) > 1
 
 
-def _texts(value: Any) -> Iterator[str]:
+def texts(value: Any) -> Iterator[str]:
     """The texts with expressions in a value, through lists and mappings."""
     if isinstance(value, str):
         if has_expression(value):
             yield value
     elif isinstance(value, list | Mapping):
         for inner in value.values() if isinstance(value, Mapping) else value:
-            yield from _texts(inner)
+            yield from texts(inner)

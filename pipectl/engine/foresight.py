@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from functools import cache, cached_property
+from collections.abc import Callable, Mapping, Set
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
-from pipectl.engine.environment import caller_environment, extend
-from pipectl.engine.prepare import Preparer
+from pipectl.engine.environment import extend, texts
+from pipectl.engine.outputs import Outputs
+from pipectl.engine.prepare import Preparer, Setting
 from pipectl.graph import Node
 from pipectl.model import Command, Job, Task
+from pipectl.plan import Plan
 from pipectl.programs import find_program
 from pipectl.tasks import python, shell
 from pipectl.tasks.base import TaskFailed
-from pipectl.template import TemplateError, references
+from pipectl.template import Renderer, TemplateError, references
 
 _GIVEN = frozenset({"params", "vars", "env", "pipeline"})
 _MADE_BY_THE_RUN = frozenset({"id", "dir"})
@@ -22,31 +25,30 @@ _LOOKS_OUTSIDE = re.compile(r"\b(?:exists|glob|lines)\s*\(")  # what is there th
 _FINDS_PROGRAMS = ("PATH", "VIRTUAL_ENV")
 _NOTHING = Command(("true",))
 
+_Given = Callable[[tuple[str, ...]], bool]  # whether what a path names is known
+
 
 class Foresight(Preparer):
     """Prepares attempts that are not made, and answers conditions by what is known without them.
 
-    What depends on an output is taken as true.
+    What depends on an output or a secret is taken as true. Entries of an `env` that do are left out of it.
     """
 
-    @cached_property
-    def _env(self) -> Mapping[str, str]:
-        """The pipeline's part of every environment, or the caller's where it needs what is not known yet."""
-        try:
-            return super()._env
-        except TemplateError:
-            setting = self._setting
-            return caller_environment(setting.pipeline, setting.environ, setting.env_file)
+    def __init__(self, setting: Setting, plan: Plan, outputs: Outputs, renderer: Renderer) -> None:
+        env = setting.pipeline.env
+        self._hidden = _not_known(env, frozenset(), _is_given)
+        told = {name: value for name, value in env.items() if name not in self._hidden}
+        super().__init__(replace(setting, pipeline=replace(setting.pipeline, env=told)), plan, outputs, renderer)
 
     def holds(self, condition: str | bool, task: Task, more: Mapping[str, Any] | None = None) -> bool:
         """Whether a condition is true, the states of other tasks being what they are in the plan."""
-        if isinstance(condition, str) and _needs_outputs(condition):
+        if isinstance(condition, str) and not self._is_known(condition, task, _is_given_or_state):
             return True
         return super().holds(condition, task)
 
     def holds_now(self, condition: str | bool, task: Task) -> bool | None:
         """Whether a condition is true whatever the run does; None where that depends on it, or cannot be told."""
-        if isinstance(condition, str) and not _is_known(condition):
+        if isinstance(condition, str) and not self._is_known(condition, task, _is_given):
             return None
         try:
             return super().holds(condition, task)
@@ -78,6 +80,14 @@ class Foresight(Preparer):
             raise TaskFailed(f"there is no program `{name}`")
         return found
 
+    def _is_known(self, condition: str, task: Task, given: _Given) -> bool:
+        return _can_be_told(condition, _not_known(task.env, self._hidden, given), given, expression=True)
+
+    def _task_env(self, task: Task, base: Mapping[str, str]) -> tuple[dict[str, str], dict[str, Any]]:
+        hidden = _not_known(task.env, self._hidden, _is_given_or_state)
+        told = {name: value for name, value in task.env.items() if name not in hidden}
+        return super()._task_env(replace(task, env=told), base)
+
     def _environment(self, task: Task) -> Mapping[str, str]:
         """What the task will see, as far as it says where programs are."""
         entries = {name: task.env[name] for name in _FINDS_PROGRAMS if name in task.env}
@@ -89,22 +99,34 @@ class Foresight(Preparer):
 
 
 @cache
-def _paths(condition: str) -> list[tuple[str, ...]]:
-    return [reference.path for reference in references(condition, expression=True)]
+def _paths(text: str, expression: bool) -> list[tuple[str, ...]]:
+    return [reference.path for reference in references(text, expression=expression)]
 
 
-def _is_known(condition: str) -> bool:
-    return not _LOOKS_OUTSIDE.search(condition) and all(map(_is_given, _paths(condition)))
+def _not_known(entries: Mapping[str, Any], hidden: Set[str], given: _Given) -> Set[str]:
+    """The names of an environment, of which `hidden` are not known, that are not once the entries were added."""
+    found = set(hidden)
+    for name, value in entries.items():
+        if all(_can_be_told(text, found, given) for text in texts(value)):
+            found.discard(name)
+        else:
+            found.add(name)
+    return found
 
 
-def _needs_outputs(condition: str) -> bool:
-    paths = _paths(condition)
-    return bool(_LOOKS_OUTSIDE.search(condition)) or not all(_is_given(path) or _is_state(path) for path in paths)
+def _can_be_told(text: str, hidden: Set[str], given: _Given, *, expression: bool = False) -> bool:
+    if _LOOKS_OUTSIDE.search(text):
+        return False
+    return all(given(path) and not _is_hidden(path, hidden) for path in _paths(text, expression))
+
+
+def _is_hidden(path: tuple[str, ...], hidden: Set[str]) -> bool:
+    return path[0] == "env" and bool(hidden if len(path) == 1 else path[1] in hidden)
 
 
 def _is_given(path: tuple[str, ...]) -> bool:
     return path[0] in _GIVEN or (path[0] == "run" and len(path) > 1 and path[1] not in _MADE_BY_THE_RUN)
 
 
-def _is_state(path: tuple[str, ...]) -> bool:
-    return path[0] == "tasks" and len(path) > 2 and path[2] == "state"
+def _is_given_or_state(path: tuple[str, ...]) -> bool:
+    return _is_given(path) or (path[0] == "tasks" and len(path) > 2 and path[2] == "state")

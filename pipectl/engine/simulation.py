@@ -6,7 +6,7 @@ import heapq
 import json
 import math
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
@@ -20,7 +20,7 @@ from pipectl.engine.prepare import Setting
 from pipectl.engine.runner import Runner
 from pipectl.errors import InternalError
 from pipectl.events import Event, RunStarted
-from pipectl.graph import topological
+from pipectl.graph import Node, topological
 from pipectl.masking import Masker
 from pipectl.model import Cause, Job, Outcome, RunState, Task
 from pipectl.plan import Plan
@@ -69,12 +69,15 @@ class Simulation:
 
     @property
     def critical_path(self) -> list[str]:
-        """The chain of instances, each needing the one before, that takes longest: no number of slots beats it."""
+        """The chain of instances that takes longest, each of which waited for the one before it.
+
+        A task that starts as soon as one of its upstreams is done waited for those that had ended by then.
+        """
         took = {one.name: one.duration or 0.0 for one in self.view.instances.values()}
         longest: dict[str, float] = {}
         before: dict[str, str] = {}
         for node in topological(self.plan.nodes.values()):
-            above = max(node.task.needs, key=lambda name: longest[name], default=None)
+            above = max(self._awaited(node), key=lambda name: longest[name], default=None)
             longest[node.name] = took[node.name] + (longest[above] if above else 0.0)
             if above:
                 before[node.name] = above
@@ -82,6 +85,15 @@ class Simulation:
         while path and path[-1] in before:
             path.append(before[path[-1]])
         return [name for name in reversed(path) if self.view.instances[name].started is not None]
+
+    def _awaited(self, node: Node) -> Iterator[str]:
+        """The upstreams that had ended when the task started, or was decided."""
+        one = self.view.instances[node.name]
+        moment = one.ended if one.started is None else one.started
+        for name in node.task.needs:
+            ended = self.view.instances[name].ended
+            if ended is not None and moment is not None and ended <= moment:
+                yield name
 
     @property
     def critical_seconds(self) -> float:

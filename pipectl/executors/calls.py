@@ -11,7 +11,7 @@ from pipectl.executors.descendants import Descendants
 from pipectl.executors.groups import Groups
 from pipectl.executors.loop import Loop
 from pipectl.executors.spawn import Unstartable, check_fit, inside, spawn
-from pipectl.executors.warm import Key, WarmProcess, as_descriptor, key_of, worker_argv
+from pipectl.executors.warm import Key, WarmProcess, as_descriptor, key_of, start_environment, worker_argv
 from pipectl.model import Call
 
 
@@ -50,7 +50,8 @@ class Calls:
         request = as_descriptor({"payload": call.payload}, f"{attempt.base}.request")
         try:
             with inside(attempt.job.cwd):
-                pid = spawn(worker_argv(call, "--once", 3, 4), attempt.env, {**attempt.writers, 3: request})
+                env = start_environment(call, attempt.env)
+                pid = spawn(worker_argv(call, "--once", 3, 4), env, {**attempt.writers, 3: request})
         finally:
             os.close(request)
         self._began(attempt, pid)

@@ -30,8 +30,17 @@ _STARTUP_PREFIXES = (
 Key = tuple[str, str, tuple[str, ...], tuple[tuple[str, str], ...]]
 
 
+def start_environment(call: Call, env: Mapping[str, str]) -> Mapping[str, str]:
+    """What the interpreter of a call is started with: a task's settings for its own Python are not for pipectl's."""
+    if call.folder:
+        return env
+    others = {name: value for name, value in env.items() if not name.startswith("PYTHON")}
+    return others | {name: value for name, value in os.environ.items() if name.startswith("PYTHON")}
+
+
 def key_of(call: Call, env: Mapping[str, str]) -> Key:
     """Calls of one key can share a warm process: it holds what is read at start or at import, and nothing else."""
+    env = start_environment(call, env)
     startup = ((n, env[n]) for n in sorted(env) if n in _STARTUP_NAMES or n.startswith(_STARTUP_PREFIXES))
     return call.interpreter, call.folder, call.preload, tuple(startup)
 

@@ -48,7 +48,7 @@ class LiveReport(Report):
         self._screen = Screen()
         self._colour = self._console.colour
         self._marks = marks_for(sys.stderr.encoding)
-        self._width = min(_WIDEST_NAME, max((len(name) for name in pipeline.tasks), default=0))
+        self._longest = max((len(name) for name in pipeline.tasks), default=0)
         self._said: list[str] = []
         self._folded: list[InstanceView] = []
         self._ends: dict[str, bytes] = {}  # of what those that run have printed
@@ -87,6 +87,12 @@ class LiveReport(Report):
             self._folded.append(one)
         elif one.state not in {State.SUCCESS, State.CACHED} or len(self.view.instances) <= _MOST_SUCCESSES:
             self._say(self._line(one.state, f"{one.name:<{self._width}} {outcome(one, event)}"))
+
+    @property
+    def _width(self) -> int:
+        """How wide the names are that stand before how it ended: what a narrow terminal has room for."""
+        columns, _ = self._screen.size()
+        return min(_WIDEST_NAME, self._longest, columns // 3)
 
     def output(self, instance: str, attempt: int, data: bytes) -> None:
         """Keeps the end of what was printed."""
@@ -150,6 +156,7 @@ class LiveReport(Report):
             elapsed=now - (self.began or now),
             remaining=None if self._remaining is None else self._remaining - (now - self._looked),
             stopping=self.view.stopping,
+            allowed=self.view.allowed,
             active=[self._active(one, now) for one in self._first()],
             waiting=self._waiting(),
         )

@@ -9,7 +9,7 @@ from pipectl.durations import format_duration
 from pipectl.model import ENDED, State
 from pipectl.reports.cells import Piece, cells, fit, one_line, padded
 from pipectl.reports.marks import Marks
-from pipectl.reports.text import COLOURS
+from pipectl.reports.text import COLOURS, allowed_text
 
 MOST_ROWS = 12
 _WIDEST_NAME = 40
@@ -39,12 +39,16 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a run stands. `active` are the first of those that run or retry, oldest first; times are seconds."""
+    """Where a run stands; times are seconds.
+
+    `allowed` failures do not fail it. `active` are the first of those that run or retry, oldest first.
+    """
 
     counts: Mapping[State, int]
     elapsed: float
     remaining: float | None = None
     stopping: str | None = None
+    allowed: int = 0
     active: Sequence[Active] = ()
     waiting: Sequence[Waiting] = field(default=())
 
@@ -117,8 +121,9 @@ def _counts(standing: Standing) -> Iterator[tuple[int, str, str]]:
     done = sum(counts.get(state, 0) for state in ENDED)
     yield 0, f"{done:,}/{sum(counts.values()):,}", "1"
     waiting = counts.get(State.PENDING, 0) + counts.get(State.QUEUED, 0)
+    failed = counts.get(State.FAILED, 0)
     for rank, words, state, count in (
-        (1, "failed", State.FAILED, counts.get(State.FAILED, 0)),
+        (1, f"failed{allowed_text(failed, standing.allowed)}", State.FAILED, failed),
         (4, "running", State.RUNNING, counts.get(State.RUNNING, 0)),
         (5, "retrying", State.RETRYING, counts.get(State.RETRYING, 0)),
         (6, "waiting", State.PENDING, waiting),

@@ -49,7 +49,9 @@ def ending(report: Report, *, colour: bool) -> str:
     }
     reason = reasons.get(view.stopping or "", f" (by {view.stopping})" if view.stopping else "")
     took = format_duration((view.ended or 0.0) - (report.began or 0.0))
-    return f"run {report.run.id} {coloured(words, code, colour)}{reason} in {took}: {counted(view.counts())}"
+    return (
+        f"run {report.run.id} {coloured(words, code, colour)}{reason} in {took}: {counted(view.counts(), view.allowed)}"
+    )
 
 
 _ENDINGS = {

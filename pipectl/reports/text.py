@@ -58,6 +58,12 @@ def uncoloured(text: str) -> str:
     return _COLOUR.sub("", text)
 
 
-def counted(counts: Mapping[State, int]) -> str:
-    """Counts of states as words: `3 success, 1 failed`."""
-    return ", ".join(f"{count:,} {state}" for state, count in counts.items())
+def counted(counts: Mapping[State, int], allowed: int = 0) -> str:
+    """Counts of states as words: `3 success, 2 failed (1 allowed)`; `allowed` failures do not fail the run."""
+    remarks = {State.FAILED: allowed_text(counts.get(State.FAILED, 0), allowed)}
+    return ", ".join(f"{count:,} {state}{remarks.get(state, '')}" for state, count in counts.items())
+
+
+def allowed_text(failed: int, allowed: int) -> str:
+    """What stands behind a count of failures: how many of them do not fail the run."""
+    return "" if not allowed else " (allowed)" if allowed == failed else f" ({allowed:,} allowed)"

@@ -61,8 +61,6 @@ def http_body(value: Any) -> dict[str, Any]:
             body[key] = as_texts(body[key])
     if "expect_status" in body:
         body["expect_status"] = [whole(status) for status in listed(body["expect_status"])]
-    if "method" in body:
-        body["method"] = body["method"].upper()
     if "auth" in body:
         body["auth"] = credentials(body["auth"])
     return body

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
 from pipectl.errors import Problem
+from pipectl.spec.messages import SPOKEN_BOOLEANS
 from pipectl.spec.scalars import as_text
 from pipectl.spec.source import Part
 
+_BOOLEANS = {**SPOKEN_BOOLEANS, "true": "true", "false": "false"}
 _OF_THE_REQUEST = frozenset({"content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "expect"})
+_SECRET_HEADER = re.compile(
+    r"(proxy-)?authorization|cookie|(\w+-)*(api|access|auth|private|secret)[-_]?(key|token)", re.IGNORECASE
+)
 _FROM_SECRETS = 'declare a secret, and write `"{{ secrets.NAME }}"`'
 
 
 def access_problems(owner: Part) -> Iterator[Problem]:
-    """What is wrong with `headers` and `auth` of a connection, a task or the defaults of tasks."""
-    headers, auth = owner.get("headers"), owner.get("auth")
+    """What is wrong with `headers`, `auth` and `verify` of a connection, a task or the defaults of tasks."""
+    headers, auth, verify = owner.get("headers"), owner.get("auth"), owner.get("verify")
+    if verify is not None and isinstance(verify.value, str) and (meant := _BOOLEANS.get(verify.value.lower())):
+        yield verify.problem(f"`{verify.value}` is text here, which names a file", f"write `verify: {meant}`")
     if headers is not None:
         yield from _header_problems(headers)
     if auth is None:
@@ -42,13 +50,18 @@ def _header_problems(headers: Part) -> Iterator[Problem]:
         text = str(as_text(header.value))
         if "\n" in text or "\r" in text:
             yield header.problem(f"the header `{name}` has more than one line", "write its value on one line")
+        if header.value and "{{" not in text and _SECRET_HEADER.fullmatch(name):
+            yield password_in_clear(header, f"the value of the header `{name}`")
 
 
 def _auth_problems(auth: Part) -> Iterator[Problem]:
     if "bearer" in auth.value and len(auth.value) > 1:
         yield auth.problem("`auth` is `user` and `password`, or `bearer`", "keep one of the two", key=True)
-    elif "bearer" not in auth.value and "user" not in auth.value:
+    elif not auth.taken and "bearer" not in auth.value and "user" not in auth.value:
         yield auth.problem("`auth` is without `user`", "write `{user: …, password: …}`", key=True)
+    user = auth.get("user")
+    if user is not None and ":" in user.value and "{{" not in user.value:
+        yield user.problem("a `user` with a colon cannot be sent: the password begins after it", "remove the colon")
     for key in ("password", "bearer"):
         secret = auth.get(key)
         if secret is not None and secret.value and "{{" not in secret.value:

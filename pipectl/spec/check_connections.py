@@ -14,8 +14,9 @@ from pipectl.template import TemplateError, is_expression
 
 WEB = frozenset({"http", "https"})
 
+EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+
 _IN_FILES = frozenset({"sqlite", "duckdb"})
-_EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _HOLE = "\0"  # where an expression stands; no YAML text holds a NUL
 _SCHEME = re.compile(r"([A-Za-z][\w+.-]*)://")
 _AFTER_USER = r"(?P<host>\[[^\]]*\]|[^:/?#]*)(?::(?P<port>[^/?#]*))?(?P<rest>[/?#].*)?"
@@ -61,11 +62,22 @@ def dialect_of(task: Part, declaration: Declaration) -> str | None:
 def used_connection(name: str, task: Part, kind: str, declaration: Declaration) -> Iterator[Problem]:
     """What is wrong with the connection that a task of type `kind` names, by itself or by `defaults`."""
     named = declaration.option(task, kind, "connection")
-    if named is None:
-        if kind == "sql":
-            hint = _hint_to_name_one(declaration)
-            yield task[kind].problem(f"task `{name}` has no connection", hint, key=True)
-    elif named.value not in declaration.connections:
+    if named is not None:
+        yield from named_connection(named, kind, declaration)
+    elif kind == "sql" and names_none(task, kind, declaration):
+        hint = _hint_to_name_one(declaration)
+        yield task["sql"].problem(f"task `{name}` has no connection", hint, key=True)
+
+
+def names_none(task: Part, kind: str, declaration: Declaration) -> bool:
+    """Whether neither a task of type `kind` nor `defaults` name a connection, as far as faults let that be told."""
+    parts = (task[kind], *declaration.defaults.get(kind, ()))
+    return declaration.option(task, kind, "connection") is None and not any(part.taken for part in parts)
+
+
+def named_connection(named: Part, kind: str, declaration: Declaration) -> Iterator[Problem]:
+    """What is wrong with a name of a connection, of which a task of type `kind` makes use."""
+    if named.value not in declaration.connections:
         yield from _unknown(named, declaration)
     elif scheme := _scheme_of_connection(named.value, declaration):
         if kind == "sql" and scheme in WEB:
@@ -78,7 +90,7 @@ def used_connection(name: str, task: Part, kind: str, declaration: Declaration) 
 
 def url_problems(what: str, url: Part) -> Iterator[Problem]:
     """What is wrong with an address on the web: no host, a bad port, spaces, a password in clear."""
-    text = _EXPRESSION.sub(_HOLE, url.value)
+    text = EXPRESSION.sub(_HOLE, url.value)
     found = _WEB_URL.fullmatch(text)
     if found is None or not found["host"]:
         yield url.problem(f"the url of {what} names no host", "write `https://HOST/PATH`")
@@ -108,7 +120,7 @@ def _declared_url_problems(name: str, url: Part) -> Iterator[Problem]:
         yield from url_problems(what, url)
     elif text != text.strip():
         yield url.problem(f"the url of {what} has white space around it", "write it on one line")
-    elif found := _DATABASE_URL.fullmatch(_EXPRESSION.sub(_HOLE, text)):
+    elif found := _DATABASE_URL.fullmatch(EXPRESSION.sub(_HOLE, text)):
         if scheme.partition("+")[0] in _IN_FILES and found["host"]:
             written = text.replace("://", ":///", 1)
             yield url.problem(f"the url of {what} names a host, and `{scheme}` has none", f"write `{written}`")
@@ -158,6 +170,8 @@ def _hint_to_name_one(declaration: Declaration) -> str:
     if not known:
         return "declare one at the top, `connections: {db: {url: …}}`, and write `sql: {connection: db, query: …}`"
     listed = " or ".join(f"`connection: {name}`" for name in known[:5])
+    if declaration.default("sql", "connection") is not None:
+        return f"write {listed}"
     return f"write {listed}, here or once in `defaults: {{sql: {{connection: {known[0]}}}}}`"
 
 

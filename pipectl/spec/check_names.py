@@ -133,6 +133,17 @@ class NameCheck:
             )
         return None
 
+    def _variable(self, reference: Reference, scope: Scope) -> Wrong | None:
+        """A variable of the pipeline's `env` in a connection; where it extends the caller's, that one may be meant."""
+        name = reference.path[1]
+        entry = self._declaration.env.get(name)
+        if scope.where != "`connections`" or entry is None or entry.value is None:
+            return None
+        if any(re.search(rf"\benv\b.*\b{re.escape(name)}\b", text.value) for text in entry.texts()):
+            return None
+        message = "the pipeline's `env` is not known in `connections`, which see the caller's and `env_file`"
+        return message, f"write `vars: {{{name}: …}}`, and `{{{{ {_spelt(('vars', name))} }}}}` here"
+
     def _attribute(self, reference: Reference, scope: Scope) -> Wrong | None:
         section, name = reference.path[:2]
         known = _RUN if section == "run" else _PIPELINE
@@ -195,6 +206,7 @@ _CHECKS = {
     "secrets": NameCheck._declared,
     "connections": NameCheck._connection,
     "vars": NameCheck._var,
+    "env": NameCheck._variable,
     "run": NameCheck._attribute,
     "pipeline": NameCheck._attribute,
     "inputs": NameCheck._input,

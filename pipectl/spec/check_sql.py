@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from pathlib import PurePath
 
 from pipectl.errors import Problem
-from pipectl.spec.check_connections import used_connection
+from pipectl.spec.check_connections import dialect_of, used_connection
 from pipectl.spec.declaration import Declaration
 from pipectl.spec.source import Part
+from pipectl.spec.sql_files import sql_of
 from pipectl.spec.words import did_you_mean
+from pipectl.sql_text import Statement, objection, statements
+from pipectl.template import TemplateError
+from pipectl.template.text import split
 
 _ENDINGS = (".csv", ".json", ".jsonl", ".ndjson", ".parquet", ".csv.gz", ".json.gz", ".jsonl.gz", ".ndjson.gz")
 _SQL_FILE = re.compile(r"[^\s;]+\.sql")
@@ -20,6 +24,7 @@ def sql_problems(name: str, task: Part, declaration: Declaration) -> Iterator[Pr
     """What is wrong with one sql task."""
     sql = task["sql"]
     yield from used_connection(name, task, "sql", declaration)
+    yield from _statement_problems(task, declaration)
     if isinstance(sql.value, str):
         if _SQL_FILE.fullmatch(sql.value.strip()):
             hint = f"write `sql: {{file: {sql.value.strip()}}}`"
@@ -31,14 +36,14 @@ def sql_problems(name: str, task: Part, declaration: Declaration) -> Iterator[Pr
     load = sql.get("load")
     if load is not None:
         yield from _load_problems(load)
-        yield from _ending_problems(load["file"])
-    if (save := sql.get("save")) is not None:
-        yield from _ending_problems(save)
+    for file in (load.get("file") if load is not None else None, sql.get("save")):
+        if file is not None:
+            yield from _ending_problems(file)
 
 
 def _one_source(name: str, sql: Part) -> Iterator[Problem]:
     given = [key for key in ("query", "file", "load") if key in sql.value]
-    if not given:
+    if not given and not sql.taken:
         yield sql.problem(f"task `{name}` has nothing to run", "add `query`, `file` or `load` to its `sql`", key=True)
     for key in given[1:]:
         yield sql[key].problem(f"task `{name}` has both `{given[0]}` and `{key}`", "keep one of them", key=True)
@@ -80,7 +85,31 @@ def _of_transactions(task: Part, declaration: Declaration) -> Iterator[Problem]:
         yield once.problem("`once` needs the transaction, in which it notes that the work is done", hint, key=True)
 
 
+def _statement_problems(task: Part, declaration: Declaration) -> Iterator[Problem]:
+    """Statements that no such task can run; where the database is not known, nor is where its statements end."""
+    text, dialect = sql_of(task["sql"], declaration), dialect_of(task, declaration)
+    if text is None or dialect is None or task["sql"].taken:
+        return
+    transaction, once, render = (_is_on(key, task, declaration) for key in ("transaction", "once", "render"))
+    try:
+        parts = split(text.value) if render else [text.value]
+    except TemplateError:
+        return  # told with all other expressions
+    plain = "".join(part if isinstance(part, str) else "\0" * (len(part.source) + 4) for part in parts)
+    found: list[Statement[str]] = statements([plain], dialect)
+    for statement in found:
+        if wrong := objection(statement, dialect, transaction=transaction, once=once):
+            yield text.problem(*wrong, offset=statement.offset)
+
+
+def _is_on(key: str, task: Part, declaration: Declaration) -> bool:
+    option = declaration.option(task, "sql", key)
+    return key != "once" if option is None else bool(option.value)
+
+
 def _load_problems(load: Part) -> Iterator[Problem]:
+    if load.taken:
+        return
     mode = load.value.get("mode", "append")
     if mode == "upsert" and "key" not in load.value:
         yield load["mode"].problem("`upsert` needs a `key`, by which it knows a row", "write `key: [COLUMN]`")

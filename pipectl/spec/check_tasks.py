@@ -12,7 +12,7 @@ from pipectl.durations import parse_duration
 from pipectl.errors import Problem
 from pipectl.labels import is_reserved
 from pipectl.spec import check_arguments, check_pasted
-from pipectl.spec.bodies import CALL, called_by_path, names_no_function, python_kind, script_with_arguments
+from pipectl.spec.bodies import CALL, TYPES, called_by_path, names_no_function, python_kind, script_with_arguments
 from pipectl.spec.declaration import Declaration
 from pipectl.spec.param_declarations import lost_zeros
 from pipectl.spec.source import Part
@@ -56,6 +56,11 @@ def common_problems(declaration: Declaration) -> Iterator[Problem]:
         from pipectl.spec.check_http import option_problems
 
         yield from option_problems(options)
+    for kind in ("sql", "http"):
+        if (named := declaration.default(kind, "connection")) is not None:
+            from pipectl.spec.check_connections import named_connection
+
+            yield from named_connection(named, kind, declaration)
     for name, part in declaration.vars.items():
         yield from lost_zeros(name, part)
 
@@ -73,7 +78,9 @@ def _retry_problems(task: Part) -> Iterator[Problem]:
     """Statuses where there are exit codes, and the reverse: a number in `on` means what the task ends with."""
     retries = task.get("retries")
     on = retries.get("on") if retries is not None else None
-    for entry in on.entries() if on is not None else ():
+    if on is None or not task.taken.isdisjoint(TYPES):
+        return
+    for entry in on.entries():
         value = entry.value
         if "http" in task.value:
             if isinstance(value, int) and value < 100:
@@ -102,7 +109,7 @@ def _shell_problems(name: str, shell: Part) -> Iterator[Problem]:
 def _one_of(name: str, body: Part, keys: tuple[str, ...]) -> Iterator[Problem]:
     given = [key for key in keys if key in body.value]
     listed = ", ".join(f"`{key}`" for key in keys[:-1]) + f" or `{keys[-1]}`"
-    if not given:
+    if not given and not body.taken:
         yield body.problem(f"task `{name}` has nothing to run", f"add {listed} to its `{body.path[-1]}`", key=True)
     for key in given[1:]:
         yield body[key].problem(f"task `{name}` has both `{given[0]}` and `{key}`", "keep one of them", key=True)
@@ -152,7 +159,7 @@ def _options_that_do_not_go_together(python: Part) -> Iterator[Problem]:
         elif "{{" not in call.value:
             hint = f"write `{called_by_path(call.value) or 'package.module:function'}`"
             yield call.problem(f"`{call.value}` is not a function's name", hint)
-    if arguments is not None and "script" not in python.value:
+    if arguments is not None and "script" not in python.value and not python.taken:
         yield arguments.problem("`args` are a script's", "write `with: {name: value}`", key=True)
     keywords = python.get("with")
     if keywords is None:

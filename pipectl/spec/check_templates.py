@@ -100,6 +100,8 @@ class TemplateCheck:
                 yield from self._constant_texts(part)
 
     def _sql(self, task: Part, scope: Scope) -> Iterator[Problem]:
+        if "render" in task["sql"].taken:
+            return
         sql = sql_of(task["sql"], self._declaration)
         render = self._declaration.option(task, "sql", "render")
         if sql is None or not has_expression(sql.value) or (render is not None and not render.value):

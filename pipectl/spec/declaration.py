@@ -47,8 +47,9 @@ class Declaration:
         return next((part[option] for part in reversed(self.defaults.get(kind, ())) if option in part.value), None)
 
     def option(self, task: Part, kind: str, option: str) -> Part | None:
-        """What holds for an option of a task of this type: its own word, else that of `defaults`."""
-        return task[kind].get(option) or self.default(kind, option)
+        """What holds for an option of a task of this type: its own word, null too, else that of `defaults`."""
+        part = task[kind].get(option) or self.default(kind, option)
+        return part if part is not None and part.value is not None else None
 
 
 def merge(main: Source, included: list[Source], folder: str) -> tuple[Declaration, list[Problem]]:

@@ -12,13 +12,31 @@ from pipectl.model import Connection, Pipeline, Task
 from pipectl.spec.words import did_you_mean
 
 _DRIVERS = {
-    "postgresql": ("psycopg", "postgres"),
-    "mysql": ("pymysql", "mysql"),
-    "mariadb": ("pymysql", "mysql"),
-    "duckdb": ("duckdb", "duckdb"),
+    "psycopg": ("psycopg", "'pipectl[postgres]'"),
+    "psycopg2": ("psycopg2", "psycopg2-binary"),
+    "pg8000": ("pg8000", "pg8000"),
+    "pymysql": ("pymysql", "'pipectl[mysql]'"),
+    "mysqldb": ("MySQLdb", "mysqlclient"),
+    "mysqlconnector": ("mysql", "mysql-connector-python"),
+    "mariadbconnector": ("mariadb", "mariadb"),
+    "duckdb": ("duckdb", "'pipectl[duckdb]'"),
+    "pyodbc": ("pyodbc", "pyodbc"),
+    "pymssql": ("pymssql", "pymssql"),
+    "mssqlpython": ("mssql_python", "mssql-python"),
+    "oracledb": ("oracledb", "oracledb"),
+    "cx_oracle": ("cx_Oracle", "cx_Oracle"),
 }
-_NAMED_DRIVERS = ("psycopg", "pymysql", "duckdb")
-_OWN = frozenset({"sqlite", "mssql", "oracle", *_DRIVERS})  # dialects that SQLAlchemy or an extra brings
+"""The drivers of databases by their names in a URL: the module that is imported, and what pip installs for it."""
+
+_DEFAULT_DRIVERS = {
+    "postgresql": "psycopg",
+    "mysql": "pymysql",
+    "mariadb": "pymysql",
+    "duckdb": "duckdb",
+    "mssql": "pyodbc",
+    "oracle": "oracledb",
+}
+_OWN = frozenset({"sqlite", *_DEFAULT_DRIVERS})  # dialects that SQLAlchemy or an extra brings
 
 
 def missing(pipeline: Pipeline) -> Iterator[tuple[Connection | Task, str, str]]:
@@ -32,7 +50,7 @@ def missing(pipeline: Pipeline) -> Iterator[tuple[Connection | Task, str, str]]:
         file = task.body.get("save") or task.body.get("load", {}).get("file", "")
         if file.endswith(".parquet") and not find_spec("pyarrow"):
             message = f"task `{task.name}`: pyarrow, which reads and writes Parquet, is not installed"
-            yield task, message, _install("parquet")
+            yield task, message, _install("'pipectl[parquet]'")
 
 
 def _missing_driver(connection: Connection) -> tuple[str, str] | None:
@@ -40,11 +58,12 @@ def _missing_driver(connection: Connection) -> tuple[str, str] | None:
     if not found or "{{" in scheme:
         return None
     dialect, _, driver = scheme.lower().partition("+")
-    if dialect in _DRIVERS and driver in ("", *_NAMED_DRIVERS):
-        module, extra = _DRIVERS[dialect]
+    driver = driver or _DEFAULT_DRIVERS.get(dialect, "")
+    if dialect in _DEFAULT_DRIVERS and driver in _DRIVERS:
+        module, package = _DRIVERS[driver]
         if find_spec(module):
             return None
-        return f"connection `{connection.name}`: the driver of `{dialect}://` is not installed", _install(extra)
+        return f"connection `{connection.name}`: the driver of `{scheme}://` is not installed", _install(package)
     if dialect in _OWN or _is_known(dialect):
         return None
     message = f"connection `{connection.name}`: SQLAlchemy knows no database `{dialect}://`"
@@ -57,5 +76,5 @@ def _is_known(dialect: str) -> bool:
     return any(entry.name.partition(".")[0] == dialect for entry in entry_points(group="sqlalchemy.dialects"))
 
 
-def _install(extra: str) -> str:
-    return f"pip install 'pipectl[{extra}]'"
+def _install(package: str) -> str:
+    return f"pip install {package}"

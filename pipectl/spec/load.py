@@ -118,7 +118,7 @@ def _schema_problems(source: Source, *, is_included: bool) -> list[Problem]:
         path = fault.path if fault.key is None else (*fault.path, fault.key)
         if not any(path[: len(known)] == known for known in told):
             problems.append(messages.problem(source, fault))
-            faulty += [fault.path if fault.keyword == "required" else path] if fault.keyword != "propertyNames" else []
+            faulty += [path] if fault.keyword != "propertyNames" else []
     for path in faulty:
         prune(source, path)
     return problems

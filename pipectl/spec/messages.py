@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pipectl.errors import Problem
@@ -12,7 +13,7 @@ from pipectl.spec.source import Path, Source
 from pipectl.spec.words import did_you_mean, explain_unknown
 
 _WANTED = {**KIND_WORDS, "null": "empty"}
-_SPOKEN_BOOLEANS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+SPOKEN_BOOLEANS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 NAME_RULE = "a name is letters, digits, `_` and `-`, at most 80"
 
 
@@ -61,7 +62,7 @@ def _type(fault: Fault) -> tuple[str, str]:
     if not fault.path and fault.value is None:
         return "the file is empty", _FIRST_PIPELINE
     if isinstance(fault.value, str) and "{{" in fault.value:
-        return f"{name} must be constant: the plan is made of it", "write the value itself"
+        return _constant(fault)
     listed = " or ".join(_WANTED[kind] for kind in kinds)
     return f"{name} must be {listed}, not {described(fault.value)}", _type_hint(fault, kinds)
 
@@ -85,8 +86,8 @@ _MAPPINGS = {
 def _type_hint(fault: Fault, kinds: list[str]) -> str:
     value = fault.value
     if isinstance(value, str):
-        if value.lower() in _SPOKEN_BOOLEANS and "boolean" in kinds:
-            return f"in YAML 1.2 `{value}` is text: write `{_SPOKEN_BOOLEANS[value.lower()]}`"
+        if value.lower() in SPOKEN_BOOLEANS and "boolean" in kinds:
+            return f"in YAML 1.2 `{value}` is text: write `{SPOKEN_BOOLEANS[value.lower()]}`"
         if "integer" in kinds or "number" in kinds:
             return f"write `{fault.path[-1]}: {fault.schema.get('minimum', 0) or 1}`"
         return _hint_for_text(fault)
@@ -139,7 +140,7 @@ def _enum(fault: Fault) -> tuple[str, str]:
     shown = fault.value if isinstance(fault.value, str) else described(fault.value)
     name = spoken(fault.path)
     if isinstance(fault.value, str) and "{{" in fault.value:
-        return f"{name} must be constant: the plan is made of it", "write the value itself"
+        return _constant(fault)
     message = f"`{shown}` is no value of {name}" if isinstance(fault.value, str) else f"{name} cannot be {shown}"
     near = did_you_mean(fault.value, allowed) if isinstance(fault.value, str) else ""
     return message, near or "write " + _alternatives(allowed)
@@ -148,17 +149,31 @@ def _enum(fault: Fault) -> tuple[str, str]:
 def _pattern(fault: Fault) -> tuple[str, str]:
     name = spoken(fault.path)
     if "{{" in fault.value:
-        return f"{name} must be constant: the plan is made of it", "write the value itself"
+        return _constant(fault)
     if fault.schema["pattern"] == definition("duration")["pattern"]:
         return f"{name}: `{fault.value}` is not a duration", "write e.g. `30s`, `10m`, `1h30m`, or a number of seconds"
     if fault.schema["pattern"] == definition("name")["pattern"]:
         return f"{name}: `{fault.value}` is not a name", NAME_RULE
+    if fault.value.isdigit():
+        return f"{name} cannot be text (`{fault.value}`)", f"write it without quotes: `{fault.value}`"
+    message = f"{name} cannot be `{fault.value}`"
+    if re.search(fault.schema["pattern"], fault.value.lower()):
+        return message, f"write `{fault.value.lower()}`"
     if fault.schema["pattern"] == definition("expect_status")["pattern"]:
-        return f"{name} cannot be `{fault.value}`", "write numbers, classes such as `2xx`, or `any`"
-    return (
-        f"{name} cannot be `{fault.value}`",
-        "write exit codes, statuses such as `503` and `5xx`, `timeout`, `connection`, or names of exceptions",
-    )
+        return message, "write numbers, classes such as `2xx`, or `any`"
+    hint = "write exit codes, statuses such as `503` and `5xx`, `timeout`, `connection`, or names of exceptions"
+    return message, hint
+
+
+def _constant(fault: Fault) -> tuple[str, str]:
+    """An expression where none is computed."""
+    name, title = spoken(fault.path), fault.schema.get("title", "")
+    if title in _MAPPINGS:
+        message = f"{name} must be a mapping; only what is in it may be computed"
+        return message, f"write `{fault.path[-1]}: {_MAPPINGS[title]}`"
+    in_a_type = fault.path[:1] == ("connections",) or any(step in TYPES for step in fault.path[1:4])
+    reason = "expressions are not computed here" if in_a_type else "the plan is made of it"
+    return f"{name} must be constant: {reason}", "write the value itself"
 
 
 def _empty(fault: Fault) -> tuple[str, str]:
@@ -178,8 +193,8 @@ def _required(fault: Fault) -> tuple[str, str]:
     if not fault.path:
         return "the file has no `tasks`", _FIRST_PIPELINE
     if fault.key == "url":
-        hint = "`url: https://HOST/PATH`, or `url: postgresql://USER:PASSWORD@HOST/DATABASE`"
-        return f"{spoken(fault.path)} has no `url`", f"write {hint if fault.path[0] == 'connections' else '`url: …`'}"
+        hint = "write `url: https://HOST/PATH`, or `url: postgresql://USER:PASSWORD@HOST/DATABASE`"
+        return f"{spoken(fault.path)} has no `url`", hint
     return f"{spoken(fault.path)} is without `{fault.key}`", f"write `{fault.key}: …`"
 
 

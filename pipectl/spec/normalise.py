@@ -21,6 +21,11 @@ from pipectl.spec.task_body import task_body
 
 _DURATIONS = ("timeout", "grace")
 _PLAIN = ("trigger", "when", "stop_signal", "cwd", "allow_failure", "priority", "description")
+_PATHS = {
+    "shell": ("interpreter",),
+    "python": ("interpreter", "script"),
+    "http": ("body_file", "verify"),
+}
 _RETRY_DURATIONS = ("delay", "max_delay", "max_elapsed")
 _TOP = ("description", "owner", "max_parallel", "fail_fast", "durability")
 
@@ -109,7 +114,19 @@ def _task(part: Part, defaults: Mapping[str, Any], needs: tuple[str, ...]) -> di
     if "env" in written:
         made["env"] = environment(_in_order(defaults.get("env", {}), part.value.get("env", {})))
     made |= {key: listed(written[key]) for key in ("expect", "tags") if key in written}
+    if places := _places(part):
+        made["places"] = places
     return made
+
+
+def _places(task: Part) -> dict[str, list[int]]:
+    """Where the task itself says a path that must be there when it starts, by the key."""
+    kind = next((kind for kind in TYPES if kind in task.value), None)
+    body = task if kind is None else task[kind]
+    load = body.get("load")
+    parts = {"cwd": task.get("cwd"), "file": load and load.get("file")}
+    parts |= {key: body.get(key) for key in _PATHS.get(kind or "", ())}
+    return {key: list(part.source.place(part.path)) for key, part in parts.items() if part is not None}
 
 
 def _together(parts: Sequence[Part]) -> Any:

@@ -1,21 +1,21 @@
 """Takes what a schema fault made unusable out of the data, so that later checks meet sound values only.
 
-A name that is declared stays declared: those that use it are not told that it is unknown.
+A name that is declared stays declared: those that use it are not told that it is unknown. What is taken out is noted:
+nobody is told that it is missing.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from pipectl.spec.bodies import TYPES
 from pipectl.spec.source import Path, Source
 
 _DECLARING = ("params", "vars", "secrets", "connections")
 
 
 def prune(source: Source, path: Path) -> None:
-    """Drops the smallest part around `path` that the other checks can do without."""
-    path = path[: _depth(path)]
+    """Drops the smallest part around `path` that the other checks can do without: a key of a mapping."""
+    path = _smallest(path)
     if not path:
         source.data = {}
         return
@@ -24,6 +24,8 @@ def prune(source: Source, path: Path) -> None:
         if not _has(container, step):
             return
         container = container[step]
+    if not _declares(path):
+        source.taken.setdefault(path[:-1], set()).add(path[-1])
     if not _has(container, path[-1]):
         return
     if _declares(path):
@@ -32,12 +34,20 @@ def prune(source: Source, path: Path) -> None:
         del container[path[-1]]
 
 
+def _smallest(path: Path) -> Path:
+    """The path to the last key; what checks take as a whole, such as a parameter, is not cut further."""
+    depth = _depth(path)
+    if path[:1] not in (("tasks",), ("defaults",), ("connections",)):
+        return path[:depth]
+    while len(path) > depth and isinstance(path[-1], int):
+        path = path[:-1]
+    return path
+
+
 def _depth(path: Path) -> int:
     if path[:1] == ("tasks",):
         return 4 if len(path) > 1 and isinstance(path[1], int) else 3
-    if path[:1] == ("defaults",):
-        return 3 if len(path) > 1 and path[1] in TYPES else 2
-    return 2 if path[:1] and path[0] in (*_DECLARING, "env") else 1
+    return 2 if path[:1] and path[0] in (*_DECLARING, "defaults", "env") else 1
 
 
 def _declares(path: Path) -> bool:

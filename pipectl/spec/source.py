@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Set
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -22,7 +22,8 @@ _BLOCK_HEADER = re.compile(r"\|[0-9+-]*\s*(#.*)?$")
 class Source:
     """One file: its text, its plain data, and where each part of it stands.
 
-    `file` is the name to show; `path` is absolute, and empty for standard input; `digest` is the SHA-256 of its bytes.
+    `file` is the name to show; `path` is absolute, and empty for standard input; `digest` is the SHA-256 of its bytes;
+    `taken` are the keys that faults took out of the data, by the path of their mapping.
     """
 
     file: str
@@ -31,6 +32,7 @@ class Source:
     data: Any
     places: Places
     digest: str = ""
+    taken: dict[Path, set[str | int]] = field(default_factory=dict)
 
     def place(self, path: Path, *, key: bool = False) -> Place:
         """Where the value at `path` begins, or the last part of the path that is there; `key`: where its key begins."""
@@ -101,6 +103,11 @@ class Part:
     def get(self, key: str) -> Part | None:
         """The part under `key`, None where there is none."""
         return self[key] if isinstance(self.value, dict) and key in self.value else None
+
+    @property
+    def taken(self) -> Set[str | int]:
+        """The keys that this mapping had, or should have, and that a fault took out of it."""
+        return self.source.taken.get(self.path, frozenset())
 
     def items(self) -> Iterator[tuple[str, Part]]:
         """Keys and parts of a mapping, in file order; nothing for other values."""

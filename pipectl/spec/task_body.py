@@ -13,20 +13,23 @@ _OF_ROWS = frozenset({"fetch", "max_rows"})
 _OF_QUERIES = _OF_ROWS | {"transaction", "render"}
 _BY_TYPE: Mapping[str, Mapping[str, Any]] = {
     "sql": {"transaction": True, "once": False, "render": True},
-    "http": {"expect_status": ["2xx"]},
+    "http": {"url": "", "expect_status": ["2xx"]},
 }
 
 
 def task_body(kind: str, value: Any, defaults: Mapping[str, Any], connection: Mapping[str, Any]) -> dict[str, Any]:
     """The body of a task of type `kind`; `defaults` are those of the type, `connection` is the one that it names.
 
-    Defaults that have no effect on such a task are left out. What the connection says goes before them.
+    Defaults that have no effect on such a task are left out. What the connection says goes before them. A
+    connection that is null takes the default one back.
     """
     own = BODIES[kind](value)
     inherited = {key: option for key, option in defaults.items() if key not in _without_effect(own)}
     if kind == "http":
         inherited = _besides(inherited, own, connection)
     body = {**_BY_TYPE.get(kind, {}), **BODIES[kind]({**inherited, **own})}
+    if body.get("connection", "") is None:
+        del body["connection"]
     for key in ("skip_exit_code", "max_rows"):
         if key in body:
             body[key] = whole(body[key])

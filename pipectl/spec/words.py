@@ -90,7 +90,6 @@ _LEVELS: dict[str, tuple[tuple[str, str], ...]] = {
         ("run command cmd bash code", "write `script:`"),
         ("args arguments", "write `argv: [program, argument]`"),
         ("shell executable", "write `interpreter: sh`"),
-        ("env cwd timeout retries", "it is a key of the task, beside `shell`"),
         ("capture", "write `output: text`, `lines` or `json`"),
     ),
     "Python task": (
@@ -98,7 +97,6 @@ _LEVELS: dict[str, tuple[tuple[str, str], ...]] = {
         ("kwargs op_kwargs params inputs arguments", "write `with: {name: value}`"),
         ("file path", "write `script: file.py`"),
         ("inline source run", "write `code: |` and the code below it"),
-        ("env cwd timeout retries", "it is a key of the task, beside `python`"),
         ("venv python executable", "write `interpreter: .venv/bin/python`"),
         ("import imports modules", "write `preload: [module]`"),
         ("output", "inline code sets `output`; the value that a function returns is its output"),
@@ -115,7 +113,6 @@ _LEVELS: dict[str, tuple[tuple[str, str], ...]] = {
         ("autocommit auto_commit", "write `transaction: false`"),
         ("exactly_once idempotent", "write `once: true`"),
         ("template jinja", "write `render: false`"),
-        ("env cwd timeout retries", "it is a key of the task, beside `sql`"),
     ),
     "Load": (
         ("path source from csv", "write `file: FILE.csv`"),
@@ -145,7 +142,7 @@ _LEVELS: dict[str, tuple[tuple[str, str], ...]] = {
         ),
         ("output out to download file filename save_to", "write `save: FILE`"),
         ("upload", "write `body_file: FILE`"),
-        ("retry retries env cwd", "it is a key of the task, beside `http`"),
+        ("retry", "write `retries: 3` in the task, beside `http`"),
         ("conn_id http_conn_id base base_url", _CONNECTION),
     ),
     "Connection": (
@@ -182,6 +179,7 @@ _LEVELS: dict[str, tuple[tuple[str, str], ...]] = {
         ("value default", "a secret's value does not stand in the file: write `{env: NAME}`"),
     ),
 }
+_TYPES = {"Shell task": "shell", "Python task": "python", "SQL task": "sql", "HTTP task": "http"}
 _HINTS = {level: {word: hint for words, hint in rows for word in words.split()} for level, rows in _LEVELS.items()}
 _HINTS[_DEFAULTS] = {**_HINTS[_TASK], **_HINTS[_DEFAULTS]}
 
@@ -193,6 +191,8 @@ def explain_unknown(level: str, key: str, known: Iterable[str], task_keys: Itera
     message = f"unknown key `{key}`"
     if hint := _HINTS.get(level, {}).get(key):
         return message, hint
+    if level in _TYPES and key in task_keys:
+        return message, f"it is a key of the task, beside `{_TYPES[level]}`"
     if near := did_you_mean(key, known):
         return message, near
     if level == _TOP and key in task_keys:

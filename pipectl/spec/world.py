@@ -135,34 +135,33 @@ def _from_command(command: str | tuple[str, ...], folder: str, variables: Mappin
 
 
 def _task_problems(task: Task, folder: str, environ: Mapping[str, str]) -> Iterator[Problem]:
-    missing: list[str] = []
-    made_before = bool(task.needs)
+    missing: dict[str, str] = {}
     if task.cwd is not None and "{{" not in task.cwd and not _exists(Path(folder, task.cwd).is_dir):
-        missing.append(f"there is no folder `{task.cwd}`")
+        missing["cwd"] = f"there is no folder `{task.cwd}`"
     script = task.body.get("script") if task.type == "python" else None
     if script is not None and not _exists(Path(folder, script).is_file):
-        missing.append(f"there is no script `{script}`")
-    missing += [f"there is no file `{file}`" for file in _read_files(task, folder)]
-    for message in missing:
-        yield Problem(
-            shown_file(task.file), task.line, task.column, f"task `{task.name}`: {message}", "", warning=made_before
-        )
+        missing["script"] = f"there is no script `{script}`"
+    missing |= {key: f"there is no file `{file}`" for key, file in _read_files(task, folder)}
+    for key, message in missing.items():
+        yield _of_path(task, key, message, may_be_made=bool(task.needs))
     if interpreter := _missing_interpreter(task, folder, environ):
-        yield Problem(
-            shown_file(task.file),
-            task.line,
-            task.column,
-            f"task `{task.name}`: there is no interpreter `{interpreter}`",
-        )
+        yield _of_path(task, "interpreter", f"there is no interpreter `{interpreter}`")
 
 
-def _read_files(task: Task, folder: str) -> Iterator[str]:
-    """The files that a task reads and that are not there, as far as their paths are constant."""
+def _of_path(task: Task, key: str, message: str, *, may_be_made: bool = False) -> Problem:
+    """A fault of a path that a task names, at that path, or at the task where `defaults` say it."""
+    line, column = task.places.get(key, (task.line, task.column))
+    return Problem(shown_file(task.file), line, column, f"task `{task.name}`: {message}", warning=may_be_made)
+
+
+def _read_files(task: Task, folder: str) -> Iterator[tuple[str, str]]:
+    """The files that a task reads and that are not there, as far as their paths are constant, with their keys."""
     if task.type not in ("sql", "http") or "{{" in (task.cwd or ""):
         return
-    for file in (task.body.get("load", {}).get("file"), task.body.get("body_file"), task.body.get("verify")):
+    files = {"file": task.body.get("load", {}).get("file"), "body_file": task.body.get("body_file")}
+    for key, file in {**files, "verify": task.body.get("verify")}.items():
         if isinstance(file, str) and _is_missing(Path(folder, task.cwd or ""), file):
-            yield file
+            yield key, file
 
 
 def _is_missing(folder: Path, file: str) -> bool:

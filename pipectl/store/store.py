@@ -16,7 +16,7 @@ from typing import Any
 from pipectl.errors import StateError, UsageError
 from pipectl.events import Event, RunFinished, RunResumed, RunStarted, decode, encode
 from pipectl.model import Durability, RunState
-from pipectl.store import definitions, history
+from pipectl.store import definitions, history, names
 from pipectl.store.database import Database
 from pipectl.store.definitions import Definition
 from pipectl.store.folder import unusable
@@ -105,7 +105,7 @@ class Store:
 
     def _insert(self, new: NewRun, now: float) -> None:
         with self._database.transaction() as connection:
-            _claim_name(connection.execute, new.pipeline, new.file)
+            names.claim(connection, new.pipeline, new.file)
             key = definitions.save(connection, new.definition)
             values = (
                 *(new.id, new.pipeline, key, _dump(new.params), _dump(new.vars), _dump(new.options)),
@@ -215,6 +215,11 @@ class Store:
         with self._database.reading() as connection:
             return history.durations(connection, pipeline)
 
+    def check_name(self, name: str, file: str) -> None:
+        """Raises UsageError where the pipeline's name belongs to another file that is still there."""
+        with self._database.reading() as connection:
+            names.check(connection, name, file)
+
     def faults(self) -> list[str]:
         """What SQLite finds wrong with the file, none where it is sound. Reads all of it."""
         broken = [row[0] for row in self._all("PRAGMA integrity_check(10)") if row[0] != "ok"]
@@ -253,16 +258,6 @@ class Store:
                 f"the state in `{self.folder}` lacks what it should hold", "it may have been edited by hand"
             )
         return rows[0]
-
-
-def _claim_name(execute: Any, name: str, file: str) -> None:
-    row = execute("SELECT file FROM pipelines WHERE name = ?", (name,)).fetchone()
-    if row and row[0] != file and Path(row[0]).exists():
-        raise UsageError(
-            f"the pipeline name `{name}` belongs to `{row[0]}` in this state",
-            "give this file another `name:`, or use another state: `--state DIR`",
-        )
-    execute("INSERT OR REPLACE INTO pipelines (name, file) VALUES (?, ?)", (name, file))
 
 
 def _insert_events(executemany: Any, run: int, after: int, events: Sequence[Event]) -> None:

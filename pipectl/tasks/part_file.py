@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipectl.tasks.own import Fault
@@ -18,11 +18,11 @@ def part_of(path: str) -> Iterator[str]:
     is overwritten.
     """
     target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
-        raise Fault(f"`save`: `{path}` is there and no regular file")
     mark = os.environ.get("PIPECTL_IDEMPOTENCY_KEY", os.getpid())
     part = target.with_name(f".{target.name[:200]}.{mark}.part")
     try:
+        if target.exists() and not target.is_file():
+            raise Fault(f"`save`: `{path}` is there and no regular file")
         target.parent.mkdir(parents=True, exist_ok=True)
         part.touch()
         if target.exists():
@@ -34,7 +34,8 @@ def part_of(path: str) -> Iterator[str]:
     except OSError as error:
         raise Fault(f"`save`: `{path}` cannot be written: {error.strerror or error}", type(error).__name__) from None
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

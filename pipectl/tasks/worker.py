@@ -67,6 +67,8 @@ def prepare(folder: str, preload: list[str]) -> BaseException | None:
         sys.path.insert(0, folder)
     else:
         sys.path.append(__file__.rsplit("/", 3)[0])  # where pipectl itself lies; last, since it may hold all else too
+        for stream in (sys.stdout, sys.stderr):
+            stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     try:
         for name in preload:
             importlib.import_module(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 
 from jinja2 import TemplateSyntaxError, nodes
@@ -60,7 +60,7 @@ def parse(sandbox: Sandbox, expression: Expression, closing: Collection[str] = (
             got = source[parser.stream.current.lineno :].split(maxsplit=1)[0]
             raise TemplateSyntaxError(f"unexpected `{got[:20]}`", parser.stream.current.lineno)
         tree, closed_by = _without_closing(tree, closing)
-        _check(sandbox, tree, expression.offset)
+        _check(sandbox, tree, expression.offset, closing)
     except TemplateSyntaxError as error:
         raise _syntax_error(expression, error) from None
     except RecursionError:
@@ -94,10 +94,10 @@ def _syntax_error(expression: Expression, error: TemplateSyntaxError) -> Templat
     return TemplateError(f"the expression cannot be read: {lowered}", expression.offset + offset, hint)
 
 
-def _check(sandbox: Sandbox, tree: nodes.Expr, start: int) -> None:
+def _check(sandbox: Sandbox, tree: nodes.Expr, start: int, closing: Collection[str]) -> None:
     for node in _all(tree):
         if isinstance(node, nodes.Filter):
-            _check_known("filter", node.name, sandbox.filters, start + node.lineno)
+            _check_known("filter", node.name, (*sandbox.filters, *closing), start + node.lineno)
             _check_mapped(sandbox, node, start)
         elif isinstance(node, nodes.Test):
             _check_known("test", node.name, sandbox.tests, start + node.lineno)
@@ -105,7 +105,7 @@ def _check(sandbox: Sandbox, tree: nodes.Expr, start: int) -> None:
             raise TemplateError("an `if` in an expression needs an `else`", start + node.lineno, "add `else null`")
 
 
-def _check_known(what: str, name: str, known: Mapping[str, object], offset: int) -> None:
+def _check_known(what: str, name: str, known: Collection[str], offset: int) -> None:
     if what == "filter" and name in SQL_FILTERS:
         raise TemplateError(f"the filter `{name}` is for SQL, where it ends an expression", offset)
     if name not in known:

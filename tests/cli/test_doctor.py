@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
+import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pipectl.cli.doctor_check import Check
 from pipectl.cli.doctor_machine import _sqlite
-from pipectl.cli.doctor_state import _place
+from pipectl.cli.doctor_state import _place, _runs, _writable
+from pipectl.model import RunState
 from tests.cli.test_plan import files
-from tests.conftest import Project, wait_until
+from tests.conftest import PIPECTL, Project, wait_until
 
 
 def examined(project: Project, *args: object, **options: Any) -> dict[str, list[dict[str, str]]]:
@@ -86,7 +90,6 @@ def test_state_is_found_from_below_and_by_the_option(project: Project) -> None:
     state = str(project.root / ".pipectl")
     assert only(examined(project, cwd=below), "state")["message"] == state
     assert only(examined(project, "--state", state, cwd="/"), "state")["message"] == state
-    project("doctor", "--state", "nowhere", code=2)
 
 
 def test_interrupted_run_is_told_with_the_command_that_resumes_it(project: Project) -> None:
@@ -185,3 +188,102 @@ def test_warnings_of_a_pipeline_are_repeated(project: Project) -> None:
 
 def test_output_without_unicode_is_warned_of(project: Project) -> None:
     assert only(examined(project, env={"PYTHONIOENCODING": "ascii"}), "output")["status"] == "warning"
+
+
+def without_privileges(project: Project, *args: object) -> dict[str, dict[str, str]]:
+    """What doctor finds as a user whom file modes bind, which they do not where the tests run as root."""
+    words = [PIPECTL, "doctor", "--json", *map(str, args)]
+    if os.geteuid() == 0:
+        setpriv = shutil.which("setpriv")
+        if setpriv is None:
+            pytest.skip("root, and no setpriv")
+        words = [setpriv, "--bounding-set=-dac_override,-dac_read_search", *words]
+    done = subprocess.run(words, cwd=project.root, env=project.env, capture_output=True, text=True, check=True)
+    return {row["name"]: row for row in json.loads(done.stdout)["checks"]}
+
+
+def test_state_that_cannot_be_made_or_written_is_an_error(project: Project) -> None:
+    project.root.chmod(0o555)
+    row = without_privileges(project)["writable"]
+    project.root.chmod(0o755)
+    assert (row["status"], "permission denied" in row["message"]) == ("error", True)
+    assert only(examined(project), "writable")["message"] == "it can be made"
+    project.run("tasks: {a: {shell: 'true'}}")
+    database = project.root / ".pipectl/state.db"
+    assert only(examined(project), "writable")["status"] == "ok"
+    database.chmod(0o400)
+    assert f"`{database}`" in without_privileges(project)["writable"]["message"]
+
+
+def test_state_whose_place_is_taken_by_a_file_is_an_error(project: Project) -> None:
+    project.write(".pipectl", "no folder")
+    row = only(examined(project), "writable")
+    assert (row["status"], "is not a folder" in row["message"]) == ("error", True)
+
+
+def test_read_only_file_system_is_named_as_the_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_flag=os.ST_RDONLY))
+    assert "mounted read-only" in _writable(tmp_path).message
+
+
+def test_state_that_cannot_be_looked_into_is_a_row_like_others(project: Project) -> None:
+    project.run("tasks: {a: {shell: 'true'}}")
+    state = project.root / ".pipectl"
+    state.chmod(0)
+    found = without_privileges(project)
+    state.chmod(0o700)
+    assert found["state"]["status"] == "error"
+    assert "python" in found
+
+
+def test_state_that_is_named_and_not_there_is_a_warning(project: Project) -> None:
+    found = examined(project, "--state", "no where")
+    row = only(found, "state")
+    assert (row["status"], row["hint"]) == ("warning", "`pipectl run FILE --state 'no where'` makes one")
+    assert "space" in found
+
+
+def test_private_state_behind_a_link_is_private(project: Project) -> None:
+    project.run("tasks: {a: {shell: 'true'}}")
+    state = project.root / ".pipectl"
+    real = state.rename(project.root / "real")
+    state.symlink_to(real)
+    assert only(examined(project), "access")["status"] == "ok"
+    real.chmod(0o755)
+    hint = only(examined(project), "access")["hint"]
+    subprocess.run(["bash", "-c", hint.strip("`")], check=True)
+    assert only(examined(project), "access")["status"] == "ok"
+
+
+def test_name_of_another_file_is_warned_of(project: Project) -> None:
+    text = "name: same\ntasks: {a: {shell: 'true'}}"
+    project.run(text)
+    project.write("other.yaml", text)
+    rows = examined(project, "other.yaml")["pipeline"]
+    assert "belongs to" in rows[1]["message"]
+
+
+def test_missing_interpreter_is_told_once_and_counts_are_in_words(project: Project) -> None:
+    project.write("p.yaml", "tasks: {a: {python: {code: '1', interpreter: ./gone}}}")
+    said = project("doctor", "p.yaml").stdout
+    assert said.count("./gone") == 1
+    assert "p.yaml is valid, 1 task\n" in said
+    assert re.search(r"\d+ ok, (\d+ warnings?, )?1 error\n", said)
+    project.write("p.yaml", "tasks: {a: {needs: b}}")
+    assert "has 1 error\n" in project("doctor", "p.yaml").stdout
+
+
+def test_hint_is_never_broken_where_it_holds_something_to_type(project: Project) -> None:
+    project.run("tasks: {a: {shell: 'true'}}")
+    (project.root / ".pipectl").chmod(0o755)
+    said = project("doctor", env={"COLUMNS": "50"}).stdout
+    assert f"hint: `chmod -R go= {project.root}/.pipectl`\n" in said
+
+
+def test_interrupted_runs_beyond_the_first_few_are_counted() -> None:
+    runs = [SimpleNamespace(id=f"r{i}", pipeline="p", state=RunState.INTERRUPTED) for i in range(8)]
+    store: Any = SimpleNamespace(runs=lambda **_: runs, folder=Path.cwd() / ".pipectl")
+    checks = list(_runs(store))
+    assert len(checks) == 6
+    assert "3 others" in checks[-1].message
+    assert "pipectl runs" in checks[-1].hint

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import re
 from xml.etree import ElementTree
 
 import pytest
@@ -29,7 +31,7 @@ def test_tree_has_a_line_for_each_task_with_what_is_unusual_about_it(project: Pr
         "○      fetch  shell · retries 2",
         "├─○─╮  clean  python",
         "╰─○─┤  check  shell · when params.x > 0 · may fail",
-        "○───╯  load  join · none_failed",
+        "○──←╯  load  join · none_failed",
         "",
         "not drawn: 1 `needs` that follow from others",
     ]
@@ -64,3 +66,25 @@ def test_standard_input_is_drawn_too_and_a_fault_is_exit_2(project: Project) -> 
     assert "only" in project("graph", "-", input="tasks: {only: {shell: 'true'}}").stdout
     assert "nope" in project("graph", "-", input="tasks: {a: {needs: nope}}", code=2).stderr
     assert "--format" in project("graph", "p.yaml", "--format", "png", code=2).stderr
+
+
+def test_needs_without_a_line_are_named_below_where_they_do_not_fit(project: Project) -> None:
+    rng = random.Random(1)
+    tasks: dict[str, dict[str, object]] = {
+        f"task_{i}": {"needs": [f"task_{j}" for j in rng.sample(range(i), min(i, 3))], "shell": "true"}
+        for i in range(80)
+    }
+    tasks["fin"] = {"needs": "*"}
+    project.write("p.yaml", json.dumps({"tasks": tasks}))
+    said = project("graph", "p.yaml", env={"COLUMNS": "40"}).stdout
+    picture, *notes = said.split("\n\n")
+    lost = dict(re.findall(r"  (\w+)  ← (\d+) \(see below\)", picture))
+    below = {name: re.findall(r"task_\d+", needs) for name, _, needs in (note.partition(" ← ") for note in notes)}
+    assert "fin" in lost
+    assert {name: len(below[name]) for name in lost} == {name: int(count) for name, count in lost.items()}
+    assert max(map(len, said.splitlines())) <= 40
+
+
+def test_help_says_how_the_tree_is_read(project: Project) -> None:
+    said = " ".join(project("graph", "--help").stdout.split())
+    assert "lines from above that end in an arrow" in said

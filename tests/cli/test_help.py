@@ -20,7 +20,7 @@ OPTIONS = {
     "resume": "--from --durability --state --output",
     "validate": "--format --strict",
     "plan": "-p --params-file -j --json --state",
-    "simulate": "--fail --duration -p --params-file -j --json --state",
+    "simulate": "--fail --duration -p --params-file -j --json --state --all",
     "graph": "--format",
     "schema": "",
     "doctor": "--json --state",

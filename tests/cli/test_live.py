@@ -315,3 +315,11 @@ def test_remaining_time_is_told_from_earlier_runs(run: Start, project: Project) 
     terminal = run(slow)
     shown = terminal.wait_for(lambda text: " left" in text)
     assert re.search(r"~[34](\.\d)?s left", shown)
+
+
+def test_names_take_no_more_than_a_third_of_a_narrow_terminal(run: Start) -> None:
+    name = "n" * 80
+    text = f"tasks: {{short: {{shell: 'true'}}, {name}: {{needs: short, shell: 'true'}}, not: {{when: 'false'}}}}"
+    lines = run(text, columns=40).finish().splitlines()
+    assert any(re.fullmatch(r"✓ short +success in \S+", line) for line in lines)
+    assert any(re.fullmatch(r"- not +skipped \(by its when\)", line) for line in lines)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import Project
+from tests.conftest import PIPECTL, Project
 
 PIPELINE = """
 params: {full: false, day: {type: string, default: monday}}
@@ -158,8 +159,12 @@ def test_run_that_will_not_come_to_its_end_in_time_is_foreseen(project: Project)
     project.run("tasks: {a: {shell: sleep 0.5}, b: {needs: a, shell: 'true'}}")
     project.write("p.yaml", "timeout: 100ms\ntasks: {a: {shell: sleep 0.5}, b: {needs: a, shell: 'true'}}")
     rows = tasks(planned(project))
-    assert (rows["a"]["decision"], rows["b"]["decision"]) == ("fail", "fail")
+    assert (rows["a"]["decision"], rows["b"]["decision"]) == ("cancel", "cancel")
     assert "time limit of the run" in rows["b"]["reason"]
+    assert planned(project)["state"] == "failed"
+    said = project("plan", "p.yaml").stdout
+    assert "expected: failed in " in said
+    assert "cancelled: the time limit of the run" in said
 
 
 def test_secrets_are_not_needed_to_plan_around_them(project: Project) -> None:
@@ -205,3 +210,84 @@ def files(folder: Path) -> list[Path]:
     """The files that hold something; a reader of SQLite may leave an empty log and the memory that readers share."""
     found = (path for path in folder.rglob("*") if path.is_file() and path.stat().st_size)
     return sorted(path for path in found if not path.name.endswith("-shm"))
+
+
+@pytest.mark.parametrize("path", [["plan"], ["plan", "--help"]])
+def test_plan_says_that_it_holds_if_nothing_fails(project: Project, path: list[str]) -> None:
+    project.write("p.yaml", PIPELINE)
+    assert "if nothing fails" in " ".join(project(*path, *(["p.yaml"] if len(path) == 1 else [])).stdout.split())
+    assert planned(project)["assumption"] == "nothing fails"
+
+
+def test_condition_over_a_secret_is_decided_when_it_runs(project: Project) -> None:
+    project.write(
+        "p.yaml",
+        """
+        secrets: [TOKEN]
+        connections: {db: {url: "postgresql://{{ secrets.TOKEN }}@host/d"}}
+        env: {DIRECT: "{{ secrets.TOKEN }}", VIA: "x{{ env.DIRECT }}", URL: "{{ connections.db.url }}", PLAIN: "yes"}
+        tasks:
+          direct: {when: "env.DIRECT == 's3cr'", shell: echo}
+          via: {when: "env.VIA == 'xs3cr'", shell: echo}
+          url: {when: "'s3cr' in env.URL", shell: echo}
+          own: {when: "env.OWN == 's3cr'", env: {OWN: "{{ env.VIA }}"}, shell: echo}
+          over: {when: "env.DIRECT == 'no'", env: {DIRECT: "no"}, shell: echo}
+          plain: {when: "env.PLAIN == 'no'", shell: echo}
+          below: {needs: direct, shell: echo}
+        """,
+    )
+    rows = tasks(json.loads(project("plan", "p.yaml", "--json", env={"TOKEN": "s3cr"}).stdout))
+    later, told = ["direct", "via", "url", "own"], ["over", "plain", "below"]
+    assert {name: (rows[name]["decision"], rows[name]["when"]["value"]) for name in later} == dict.fromkeys(
+        later, ("later", None)
+    )
+    assert [rows[name]["decision"] for name in told] == ["run", "skip", "run"]
+    simulated = json.loads(project("simulate", "p.yaml", "--json", env={"TOKEN": "s3cr"}).stdout)["instances"]
+    assert {row["name"] for row in simulated if row["state"] == "skipped"} == {"plain"}
+
+
+@pytest.mark.parametrize("command", ["plan", "simulate"])
+def test_name_of_another_file_is_warned_of_since_run_refuses_it(project: Project, command: str) -> None:
+    text = "name: same\ntasks: {a: {shell: 'true'}}"
+    project.run(text)
+    assert "belongs to" not in project(command, "p.yaml").stderr
+    project.write("other.yaml", text)
+    told = project(command, "other.yaml").stderr
+    assert "other.yaml: warning: the pipeline name `same` belongs to" in told
+    assert "`name:`" in told
+    project("run", "other.yaml", code=2)
+
+
+def test_guess_is_named_as_what_it_is(project: Project) -> None:
+    project.run("tasks: {a: {shell: 'true'}}")
+    project.write("p.yaml", "tasks: {a: {shell: 'true'}, t: {needs: a, timeout: 300ms, shell: 'true'}}")
+    assert "no history (taken as 1s, or as its time limit where that is less): t" in project("plan", "p.yaml").stdout
+
+
+def test_long_chain_is_told_by_its_ends(project: Project) -> None:
+    project.write("p.yaml", json.dumps({"tasks": [{f"t{i}": {"shell": "true"}} for i in range(100)]}))
+    said = project("simulate", "p.yaml").stdout
+    assert "t0 > t1 > t2 > t3 > t4 > t5 > (88 others) > t94 > " in said
+
+
+def test_parameters_are_shown_as_they_are_typed(project: Project) -> None:
+    declared = 'params: {b: true, n: 1, l: [1, "a"], o: {type: object, default: {a: null}}, s: "a b", t: "one\\ntwo"}\n'
+    project.run(declared + "tasks: {a: {shell: 'true'}}")
+    shown = """b=true n=1 l='[1, "a"]' o='{"a": null}' s='a b' t=$'one\\ntwo'"""
+    assert project("plan", "p.yaml").stdout.splitlines()[1] == shown
+    (row,) = project("runs").stdout.splitlines()[2:]
+    assert row.endswith(shown)
+    script = f'for p in {shown}; do set -- "$@" -p "$p"; done; pipectl plan p.yaml --json "$@"'
+    path = {**project.env, "PATH": f"{PIPECTL.parent}:{project.env['PATH']}"}
+    typed = subprocess.run(["bash", "-c", script], cwd=project.root, env=path, capture_output=True, check=True).stdout
+    assert json.loads(typed)["params"] == planned(project)["params"]
+
+
+@pytest.mark.parametrize("columns", [60, 80, 90])
+def test_long_names_give_way_in_a_narrow_terminal_and_are_whole_without_one(project: Project, columns: int) -> None:
+    name = "n" * 80
+    project.write("p.yaml", f"tasks: {{{name}: {{shell: 'true'}}}}")
+    for command in ("simulate", "plan"):
+        table, _, _ = project(command, "p.yaml", env={"COLUMNS": str(columns)}).stdout.partition("\n\n")
+        assert max(map(len, table.splitlines())) <= columns
+        assert name in project(command, "p.yaml", env={"COLUMNS": ""}).stdout

@@ -25,11 +25,11 @@ def row(shown: str, name: str) -> str:
 def test_show_draws_attempts_failures_and_waiting_on_one_scale(project: Project) -> None:
     project.run(WORK, code=1)
     shown = project("show", env={"COLUMNS": "120"}).stdout
-    assert re.fullmatch(r"fetch +success +2 +\S+ +━+✗╌+━+ *", row(shown, "fetch"))
-    assert re.fullmatch(r"check +failed +1 +\S+ +━+✗ *", row(shown, "check"))
+    assert re.fullmatch(r"fetch +success +2 +\S+ +╌*━+✗╌+━+", row(shown, "fetch"))
+    assert re.fullmatch(r"check +failed +1 +\S+ +╌*━+✗", row(shown, "check"))
     assert row(shown, "check").index("━") >= row(shown, "fetch").rindex("━")
-    assert re.fullmatch(r"below +upstream_failed *", row(shown, "below"))
-    assert re.fullmatch(r"never +skipped by when *", row(shown, "never"))
+    assert re.fullmatch(r"below +upstream_failed", row(shown, "below"))
+    assert re.fullmatch(r"never +skipped by when", row(shown, "never"))
     assert re.search(r"^task +state +attempts +took +0s +\S", shown, re.M)
 
 
@@ -97,7 +97,7 @@ def test_attempt_whose_runner_was_killed_is_seen_as_lost(project: Project) -> No
     process.kill()
     process.wait()
     wait_until(lambda: project.runs()[0]["state"] == "interrupted")
-    assert re.match(r"a +interrupted +1 ", row(project("show").stdout, "a"))
+    assert re.fullmatch(r"a +interrupted +1 +╌*━+\?", row(project("show").stdout, "a"))
     project.write("go", "")
     project("resume")
     assert re.match(r"a +success +2 +\S+ +╌*✗╌*━", row(project("show").stdout, "a"))
@@ -107,3 +107,33 @@ def test_runs_of_today_show_the_time_alone(project: Project) -> None:
     project.run("tasks: {a: {shell: 'true'}}")
     assert re.search(r"success +\d\d:\d\d +\d", project("runs").stdout)
     assert re.search(r"^[0-9a-f]{8} p ", project("runs", env={"COLUMNS": "40"}).stdout, re.M)
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_long_name_of_a_pipeline_gives_way_and_the_id_and_the_state_do_not(project: Project, columns: int) -> None:
+    project.run(f"name: {'p' * 80}\nparams: {{day: monday, further: tuesday}}\ntasks: {{a: {{shell: 'true'}}}}")
+    run = project.runs()[0]["id"]
+    (line,) = project("runs", env={"COLUMNS": str(columns)}).stdout.splitlines()[2:]
+    assert len(line) <= columns
+    assert re.match(rf"{run[:8] if columns < 60 else run} +p+… +success +\d\d:\d\d", line)
+    assert "p" * 80 in project("runs", env={"COLUMNS": ""}).stdout
+
+
+def test_what_goes_into_a_pipe_is_neither_wrapped_nor_filled_with_blanks(project: Project) -> None:
+    project.run(WORK, code=1)
+    for command in ("show", "runs"):
+        for columns in ("", "100"):
+            lines = project(command, env={"COLUMNS": columns}).stdout.splitlines()
+            assert lines == [line.rstrip() for line in lines]
+    many = ", ".join(f"{name * 40}: {{shell: 'exit 1'}}" for name in "abcdefgh")
+    project.run(f"name: {'p' * 80}\ntasks: {{{many}}}", code=1)
+    first, *_ = project("show", env={"COLUMNS": ""}).stdout.splitlines()
+    assert first.endswith(": 8 failed")
+
+
+def test_failures_that_are_allowed_are_counted_as_such(project: Project) -> None:
+    text = "tasks: {a: {shell: exit 1, allow_failure: true}, b: {shell: 'true'}}"
+    assert "1 success, 1 failed (allowed)" in project.run(text).stderr
+    assert "1 success, 1 failed (allowed)" in project("show").stdout
+    got = project.run("tasks: {a: {shell: exit 1, allow_failure: true}, b: {shell: exit 1}}", code=1)
+    assert "2 failed (1 allowed)" in got.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -113,3 +114,12 @@ def test_in_a_narrow_terminal_there_are_no_bars_and_in_ascii_none_but_ascii(proj
     narrow = project("simulate", "p.yaml", env={"COLUMNS": "40"}).stdout
     assert max(map(len, narrow.splitlines())) <= 40
     assert project("simulate", "p.yaml", env={"PYTHONIOENCODING": "ascii"}).stdout.isascii()
+
+
+def test_long_list_keeps_what_failed_and_counts_the_rest(project: Project) -> None:
+    project.write("p.yaml", json.dumps({"tasks": {f"t{i}": {"shell": "true"} for i in range(80)}}))
+    said = project("simulate", "p.yaml", "--fail", "t70").stdout
+    assert len(re.findall(r"^t\d+ ", said, re.M)) == 50
+    assert re.search(r"^t70 +failed", said, re.M)
+    assert "and 30 more: 30 success; `--all` shows them" in said
+    assert len(re.findall(r"^t\d+ ", project("simulate", "p.yaml", "--all").stdout, re.M)) == 80

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipectl.engine.prepare import Setting, run_names
 from pipectl.engine.simulation import Assumptions, Simulation, simulate
@@ -167,3 +170,35 @@ def test_same_pipeline_gives_the_same_simulation() -> None:
     first, second = (simulated(*layered(300), capacity=4) for _ in range(2))
     assert first.events == second.events
     assert first.view.state is RunState.SUCCESS
+
+
+@pytest.mark.parametrize("trigger", [TriggerRule.ONE_SUCCESS, TriggerRule.ONE_DONE])
+def test_critical_path_goes_by_what_was_really_waited_for(trigger: TriggerRule) -> None:
+    found = simulated(
+        task("a"), task("b"), task("c", "a", "b", trigger=trigger), seconds={"a": 3.0, "b": 1.0, "c": 5.0}
+    )
+    assert (found.critical_path, found.critical_seconds, found.makespan) == (["b", "c"], 6.0, 6.0)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 4))
+def test_critical_path_is_never_longer_than_the_run(seed: int, capacity: int) -> None:
+    rng = random.Random(seed)
+    names = [f"t{i}" for i in range(rng.randint(1, 9))]
+    tasks = [
+        task(name, *rng.sample(names[:i], rng.randint(0, min(i, 3))), trigger=rng.choice(list(TriggerRule)))
+        for i, name in enumerate(names)
+    ]
+    seconds = {name: rng.choice([0.0, 0.5, 1.0, 3.0]) for name in names}
+    failing = tuple(name for name in names if rng.random() < 0.3)
+    found = simulated(*tasks, seconds=seconds, failing=failing, capacity=capacity)
+    assert found.critical_seconds <= found.makespan + 1e-9
+
+
+def test_condition_over_a_state_in_an_environment_is_computed_and_one_over_an_output_is_taken_as_true() -> None:
+    found = simulated(
+        task("a"),
+        task("b", "a", when="env.S == 'failed'", env={"S": "{{ tasks.a.state }}"}),
+        task("c", "a", when="env.N == '5'", env={"N": "{{ tasks.a.output.n + 1 }}"}),
+        task("d", "a", when="env.M == 'x'", env={"N": "{{ tasks.a.output.n + 1 }}", "M": "x"}),
+    )
+    assert [states(found)[name] for name in "bcd"] == [State.SKIPPED, State.SUCCESS, State.SUCCESS]

@@ -156,6 +156,7 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Ask:
             "follow_redirects": True,
             "verify": True,
             "timeout": 20.0,
+            "patience": None,
         }
         return run(url=url, **{**arguments, **given})
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import socket
 import struct
 from collections.abc import Callable
@@ -70,10 +69,17 @@ class TestOutput:
         site.answer("/", 200, "ü".encode("latin-1"), Content_Type='text/plain; charset="ISO-8859-1"')
         assert ask(site.url)["text"] == "ü"
 
-    @pytest.mark.parametrize("charset", ["no-such", "base64", "undefined"])
+    @pytest.mark.parametrize(
+        "charset", ["no-such", "base64", "undefined", "unicode_escape", "raw-unicode-escape", "idna", "punycode"]
+    )
     def test_charset_that_is_none_is_passed_over(self, ask: Ask, site: Site, charset: str) -> None:
         site.answer("/", 200, "ü", Content_Type=f"text/plain; charset={charset}")
         assert ask(site.url)["text"] == "ü"
+
+    @pytest.mark.parametrize(("charset", "body"), [("unicode_escape", "\\ud800"), ("utf-7", "+2AA-")])
+    def test_charset_cannot_make_what_is_no_text(self, ask: Ask, site: Site, charset: str, body: str) -> None:
+        site.answer("/", 200, body, Content_Type=f"text/plain; charset={charset}")
+        assert ask(site.url)["text"] == body
 
     def test_what_is_no_text_is_counted_only(self, ask: Ask, site: Site) -> None:
         site.answer("/", 200, b"\x89PNG\xff\xfe", Content_Type="image/png")
@@ -90,6 +96,20 @@ class TestOutput:
         head = f"HTTP/1.1 {status} X\r\nContent-Length: 10\r\nContent-Encoding: gzip\r\n\r\n"
         output = ask(raw_server(talks(head.encode())), method=method, expect_status=[status])
         assert (output["bytes"], output["text"]) == (0, "")
+
+    def test_announcements_before_the_answer_are_read_past(self, ask: Ask, raw_server: Raw) -> None:
+        early = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"
+        output = ask(raw_server(talks(b"HTTP/1.1 100 Continue\r\n\r\n" + early, early + answer)))
+        assert (output["status"], output["text"], output["headers"]) == (200, "abc", {"content-length": "3"})
+
+    def test_change_of_protocols_is_the_answer(self, ask: Ask, raw_server: Raw) -> None:
+        switch = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"
+        assert failure(ask, raw_server(talks(switch))).kinds == (101, "1xx")
+
+    def test_multipart_without_a_boundary_is_an_answer(self, ask: Ask, site: Site) -> None:
+        site.answer("/", 200, "ok", Content_Type="multipart/form-data")
+        assert ask(site.url)["text"] == "ok"
 
     def test_compressed_answer_is_unpacked(self, ask: Ask, site: Site) -> None:
         site.answer("/", 200, gzip.compress(b"a" * 900_000), Content_Encoding="gzip", Content_Type="text/plain")
@@ -128,9 +148,25 @@ class TestStatus:
     def test_body_of_a_failure_is_shown_only_at_its_beginning(
         self, ask: Ask, site: Site, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        site.answer("/", 500, gzip.compress(b"x" * 50_000_000), Content_Encoding="gzip")
+        site.answer("/", 500, gzip.compress(b"xxx " * 10_000_000), Content_Encoding="gzip")
         assert failure(ask, site.url).kinds == (500, "5xx")
         assert 1000 < len(capsys.readouterr().out) < 3000
+
+    @pytest.mark.parametrize("start", [1950, 1980, 1990])
+    def test_no_word_of_it_is_shown_in_part(
+        self, ask: Ask, site: Site, capsys: pytest.CaptureFixture[str], start: int
+    ) -> None:
+        site.answer("/", 500, "-" * start + "\na-secret-of-many-characters and more" + "." * 100)
+        failure(ask, site.url)
+        shown = capsys.readouterr().out.split()
+        assert shown[0] == "-" * start
+        assert set(shown[1:]) <= {"a-secret-of-many-characters", "and", "..."}
+        assert shown[-1] == "..."
+
+    def test_body_of_one_long_word_is_not_shown(self, ask: Ask, site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+        site.answer("/", 500, "x" * 2001)
+        failure(ask, site.url)
+        assert capsys.readouterr().out == "...\n"
 
     def test_failure_with_a_cut_off_body_is_still_that_failure(self, ask: Ask, raw_server: Raw) -> None:
         url = raw_server(talks(b"HTTP/1.1 500 X\r\nContent-Length: 10\r\n\r\nabc"))
@@ -175,6 +211,16 @@ class TestFailures:
             (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", "the answer was cut off"),
             (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc", "the answer was cut off"),
             (
+                b"HTTP/1.1 200 OK\r\nX-N\xc3\xa4me: v\r\nContent-Length: 10\r\n\r\nabc",
+                "a line among the headers of the answer cannot be read",
+            ),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nabc", "the `Content-Length` of the answer is no number"),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 1_0\r\n\r\nabc", "the `Content-Length` of the answer is no number"),
+            (
+                b"HTTP/1.1 200 OK\r\n" + b"X: 1\r\n" * 101 + b"\r\n",
+                "the answer has more than 100 headers, or one of more than 64 KiB",
+            ),
+            (
                 b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
                 "the answer is not compressed as it says",
             ),
@@ -199,95 +245,3 @@ class TestFailures:
 
         fault = failure(ask, raw_server(reset))
         assert "connection" in fault.kinds
-
-
-class TestSave:
-    def test_answer_is_streamed_to_a_file_as_it_was_sent(self, ask: Ask, site: Site, tmp_path: Path) -> None:
-        packed = gzip.compress(b"a" * 3_000_000)
-        site.answer("/", 200, packed, Content_Encoding="gzip", Content_Type="text/csv")
-        path = str(tmp_path / "new" / "folder" / "a.gz")
-        output = ask(site.url, save=path)
-        assert Path(path).read_bytes() == packed
-        assert output.keys() == {"status", "headers", "path", "bytes"}
-        assert (output["path"], output["bytes"]) == (path, len(packed))
-        assert site.seen[0].headers["Accept-Encoding"] == "identity"
-
-    def test_relative_path_stays_as_it_was_written(
-        self, ask: Ask, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.chdir(tmp_path)
-        assert ask(site.url, save="a.txt")["path"] == "a.txt"
-        assert (tmp_path / "a.txt").read_text() == "ok"
-
-    def test_failure_leaves_the_file_as_it_was(self, ask: Ask, raw_server: Raw, tmp_path: Path) -> None:
-        file = tmp_path / "a"
-        file.write_text("before")
-        failure(ask, raw_server(talks(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")), save=str(file))
-        assert file.read_text() == "before"
-        assert list(tmp_path.iterdir()) == [file]
-
-    def test_status_that_was_not_expected_leaves_no_file(self, ask: Ask, site: Site, tmp_path: Path) -> None:
-        site.answer("/", 404, "not here")
-        failure(ask, site.url, save=str(tmp_path / "a"))
-        assert list(tmp_path.iterdir()) == []
-
-    def test_what_a_killed_attempt_left_is_overwritten(
-        self, ask: Ask, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("PIPECTL_IDEMPOTENCY_KEY", "k")
-        (tmp_path / ".a.k.part").write_text("half of it, and more than the answer")
-        ask(site.url, save=str(tmp_path / "a"))
-        assert [path.name for path in tmp_path.iterdir()] == ["a"]
-        assert (tmp_path / "a").read_text() == "ok"
-
-    def test_link_stays_a_link(self, ask: Ask, site: Site, tmp_path: Path) -> None:
-        (tmp_path / "link").symlink_to("there")
-        ask(site.url, save=str(tmp_path / "link"))
-        assert (tmp_path / "link").is_symlink()
-        assert (tmp_path / "there").read_text() == "ok"
-
-    @pytest.mark.parametrize("path", ["/dev/null", "/proc/no/such", "."])
-    def test_place_that_cannot_be_written_is_named(self, ask: Ask, site: Site, path: str) -> None:
-        assert f"`save`: `{path}`" in str(failure(ask, site.url, save=path))
-
-    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
-    def test_full_disk_is_a_failure_of_the_file_not_of_the_server(
-        self, ask: Ask, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("PIPECTL_IDEMPOTENCY_KEY", "k")
-        (tmp_path / ".a.k.part").symlink_to("/dev/full")
-        fault = failure(ask, site.url, save=str(tmp_path / "a"))
-        assert str(fault).endswith("cannot be written: No space left on device")
-        assert fault.kinds == ("OSError",)
-
-
-class TestSending:
-    def test_file_is_sent_with_its_length(self, ask: Ask, site: Site, tmp_path: Path) -> None:
-        file = tmp_path / "a.bin"
-        file.write_bytes(bytes(range(256)) * 2000)
-        ask(site.url, method="PUT", content={"file": str(file), "type": "application/octet-stream"})
-        assert site.seen[0].body == file.read_bytes()
-        assert site.seen[0].headers["Content-Length"] == "512000"
-        assert site.seen[0].headers["Content-Type"] == "application/octet-stream"
-
-    def test_file_that_is_not_there_is_named(self, ask: Ask, site: Site) -> None:
-        fault = failure(ask, site.url, method="PUT", content={"file": "/no/such", "type": "a/b"})
-        assert str(fault) == "`body_file`: there is no file `/no/such`"
-
-    def test_text_is_sent_in_utf_8(self, ask: Ask, site: Site) -> None:
-        ask(site.url, content={"text": json.dumps("ü", ensure_ascii=False), "type": "application/json"})
-        assert site.seen[0].body == '"ü"'.encode()
-
-    def test_answer_before_the_body_was_read_counts(self, ask: Ask, raw_server: Raw, tmp_path: Path) -> None:
-        file = tmp_path / "large"
-        file.write_bytes(b"a" * 20_000_000)
-
-        def refuse(connection: socket.socket) -> None:
-            connection.sendall(b"HTTP/1.1 413 X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-            connection.shutdown(socket.SHUT_WR)
-            while connection.recv(1 << 20):
-                pass
-            connection.close()
-
-        fault = failure(ask, raw_server(refuse), method="PUT", content={"file": str(file), "type": "a/b"})
-        assert fault.kinds == (413, "4xx")

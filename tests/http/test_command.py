@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -104,6 +105,32 @@ def test_url_that_leads_up_the_path_fails_before_anything_is_sent(project: Proje
     project.run(f"{{params: {{id: ..}}, tasks: {{get: {{http: {{url: '{url}', method: DELETE}}}}}}}}", code=1)
     assert project.error("get") == "a part of the path of `url` came out as `..`, which would lead elsewhere"
     assert site.seen == []
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONHOME": "/nonexistent"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    ],
+)
+def test_what_is_set_for_the_tasks_own_python_does_not_hold_for_ours(
+    project: Project, site: Site, env: dict[str, str]
+) -> None:
+    site.answer("/", 503, "später")
+    project.run(
+        f"""
+        env: {json.dumps(env)}
+        tasks:
+          get: {{http: '{site.url}/', retries: {{max: 1, delay: 1ms, on: [5xx]}}}}
+          show: {{shell: 'env', trigger: all_done, needs: get}}
+        """,
+        code=1,
+    )
+    assert len(site.seen) == 2
+    assert "später" in project.log("get")
+    assert {f"{name}={value}" for name, value in env.items()} <= set(project.log("show").split())
 
 
 class TestHT05:

@@ -167,6 +167,16 @@ class TestProxies:
         with pytest.raises(Fault, match=r"by the proxy http://127\.0\.0\.1:1: no connection: Connection refused"):
             ask(site.url)
 
+    @pytest.mark.parametrize("value", ["http://[", "http://me:pw@127.0.0.1:99999", "http://", "http:///a"])
+    @pytest.mark.parametrize("variable", ["http_proxy", "ALL_PROXY"])
+    def test_proxy_that_is_no_url_names_its_variable(
+        self, ask: Ask, site: Site, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+    ) -> None:
+        monkeypatch.setenv(variable, value)
+        with pytest.raises(Fault, match=f"^`{variable}` in the environment is no URL of a proxy$"):
+            ask(site.url)
+        assert site.seen == []
+
     def test_proxy_of_another_kind_is_named(self, ask: Ask, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("all_proxy", "socks5://me:pw@127.0.0.1:1")
         with pytest.raises(Fault, match="a proxy that is neither http nor https: `socks5`"):

@@ -106,13 +106,51 @@ class TestFollowing:
         assert request.content == (content if following == method else None)
         assert ("Idempotency-Key" in request.headers) == (following == method)
 
-    def test_body_is_sent_again_where_it_is_kept(self, ask: Ask, site: Site, new_site: Callable[[], Site]) -> None:
-        other = new_site()
-        site.redirect("/a", f"{other.url}/b", 307)
+    def test_body_is_sent_again_where_it_is_kept(self, ask: Ask, site: Site) -> None:
+        site.redirect("/a", "/b", 307)
         ask(f"{site.url}/a", content={"text": "hello", "type": "text/x"}, headers=SECRETS)
-        assert [(seen.method, seen.body, seen.headers["Content-Type"]) for seen in site.seen + other.seen] == [
+        assert [(seen.method, seen.body, seen.headers["Content-Type"]) for seen in site.seen] == [
             ("POST", b"hello", "text/x")
         ] * 2
+
+    @pytest.mark.parametrize(("method", "status"), [("POST", 307), ("POST", 308), ("PUT", 302)])
+    def test_body_goes_to_no_other_server(
+        self, ask: Ask, site: Site, new_site: Callable[[], Site], method: str, status: int
+    ) -> None:
+        other = new_site()
+        site.redirect("/a", f"{other.url}/b?c", status)
+        with pytest.raises(Fault) as raised:
+            ask(f"{site.url}/a", method=method, content={"text": "secret", "type": "text/x"})
+        assert str(raised.value) == (
+            f"{method} {site.url}/a: it redirects ({status}) to `{other.url}/b`, another server,"
+            " which gets no body unasked: name that server in `url`"
+        )
+        assert raised.value.kinds == (status, "3xx")
+        assert other.seen == []
+
+    def test_body_that_a_redirect_ends_does_not_keep_from_following(
+        self, ask: Ask, site: Site, new_site: Callable[[], Site]
+    ) -> None:
+        other = new_site()
+        site.redirect("/a", f"{other.url}/b", 303)
+        ask(f"{site.url}/a", content={"text": "secret", "type": "text/x"})
+        assert [(seen.method, seen.body) for seen in other.seen] == [("GET", b"")]
+
+    @pytest.mark.parametrize("expected", [302, "3xx"])
+    def test_redirect_that_was_expected_and_followed_names_the_option(
+        self, ask: Ask, site: Site, expected: int | str
+    ) -> None:
+        site.redirect("/a", "/b")
+        with pytest.raises(Fault, match="with `follow_redirects: false` the redirect is the answer"):
+            ask(f"{site.url}/a", expect_status=[expected])
+        with pytest.raises(Fault, match=r"GET http://[\d.:]+/b$"):
+            ask(f"{site.url}/b", expect_status=[expected])
+
+    def test_long_url_is_shown_without_its_path(self) -> None:
+        long = request_to(f"http://h/{'services/secret/' * 20}")
+        assert str(long) == "GET http://h/..."
+        assert str(request_to("http://h/a/b")) == "GET http://h/a/b"
+        assert len(str(request_to(f"http://{'h' * 10_000}/"))) <= 210
 
     def test_connection_is_closed_before_the_next_is_opened(self, ask: Ask, site: Site, raw_server: Raw) -> None:
         closed = threading.Event()
@@ -181,11 +219,16 @@ class TestHT02:
         [
             "127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",
             "::1", "fe80::1%eth0", "fd00::1", "::ffff:127.0.0.1", "::ffff:169.254.169.254", "localhost", "a.localhost.",
+            "64:ff9b::a9fe:a9fe", "64:ff9b:1::808:808", "2002:7f00:1::", "::127.0.0.1", "fec0::1", "::",
+            "224.0.0.1", "ff0e::1", "::ffff:224.0.0.1",
         ],
     )  # fmt: skip
     def test_addresses_inside(self, address: str) -> None:
         assert network.is_internal(address)
 
-    @pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1::1", "example.org", "127.example.org"])
+    @pytest.mark.parametrize(
+        "address",
+        ["93.184.216.34", "2606:2800:220:1::1", "64:ff9b::808:808", "::ffff:8.8.8.8", "example.org", "127.example.org"],
+    )
     def test_addresses_outside(self, address: str) -> None:
         assert not network.is_internal(address)

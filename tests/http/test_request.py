@@ -34,7 +34,7 @@ class Given:
 
     @property
     def env(self) -> Mapping[str, str]:
-        return {"PIPECTL_IDEMPOTENCY_KEY": "the-key"}
+        return {"PIPECTL_IDEMPOTENCY_KEY": "the-key", "HOME": "/home/me"}
 
     def render(self, value: Any) -> Any:
         return Renderer(self.folder).render_tree(value, {"params": self.params})
@@ -170,6 +170,26 @@ class TestUrl:
         assert "`url`" in message
         assert "pw" not in message
 
+    @pytest.mark.parametrize("text", ["{{ params.x }}/flights", " {{ params.x }}?day={{ params.x }}"])
+    def test_address_that_is_appended_to_that_of_a_connection_is_refused(self, text: str) -> None:
+        assert "leave the expression out" in refusal({"url": text}, {"url": "http://h"}, x="http://h/v1")
+
+    def test_value_that_is_no_address_may_stand_first_in_what_is_appended(self) -> None:
+        assert url("{{ params.x }}/flights", "http://h/v1", x="a:b/") == "http://h/v1/a%3Ab%2F/flights"
+
+    @pytest.mark.parametrize("text", ["http://[{{ params.x }}]:80/", "http://{{ params.x }}:80/"])
+    @pytest.mark.parametrize("value", ["::1", "bücher.example"])
+    def test_host_that_percent_encoding_breaks_says_how_it_can_be_given(self, text: str, value: str) -> None:
+        assert "only where one expression gives the whole URL" in refusal({"url": text}, x=value)
+        assert "only where one expression gives the whole URL" in refusal({"url": "/a"}, {"url": text}, x=value)
+        assert "expression" not in refusal({"url": "http://u:p%40w@[x]/"})
+
+    def test_host_that_is_too_long_is_not_shown(self) -> None:
+        assert (
+            refusal({"url": "http://{{ params.x }}/"}, x="a" * 300)
+            == "the host in `url` is longer than any name of one"
+        )
+
     def test_relative_url_needs_a_connection(self) -> None:
         assert "names no `connection`" in refusal({"url": "/flights"})
         assert "a base belongs into a connection" in refusal({"url": "{{ params.x }}/flights"}, x="http://h")
@@ -221,6 +241,45 @@ class TestConnection:
         assert request({"url": "/", "verify": False}, connection)["verify"] is False
         assert request({"url": "https://h/"})["verify"] is True
 
+    @pytest.mark.parametrize(
+        ("auth", "message"),
+        [
+            ({"bearer": "{{ params.x }}"}, "`bearer` in `auth` comes to null"),
+            ({"user": "{{ params.x }}", "password": "p"}, "`user` in `auth` comes to null"),
+            ({"user": "u", "password": "{{ params.x }}"}, "`password` in `auth` comes to null"),
+        ],
+    )
+    def test_credentials_that_come_to_null_are_named(self, auth: dict[str, str], message: str) -> None:
+        assert refusal({"url": "http://h/", "auth": auth}, x=None) == message
+        of_connection = refusal({"url": "/"}, {"url": "http://h", "auth": auth}, x=None)
+        assert of_connection == "the `auth` of connection `api` comes to null"
+
+    def test_connection_may_be_null(self) -> None:
+        assert request({"connection": None, "url": "http://other/a"})["url"] == "http://other/a"
+        assert "names no `connection`" in refusal({"connection": None, "url": "/a"})
+
+
+class TestSave:
+    def test_path_is_relative_to_where_the_task_runs(self) -> None:
+        assert request({"url": "http://h/", "save": "out/a.csv"})["save"] == "/pipeline/work/out/a.csv"
+        assert request({"url": "http://h/", "save": "{{ params.x }}"}, x="/a")["save"] == "/a"
+
+    def test_home_is_that_of_the_environment(self) -> None:
+        assert request({"url": "http://h/", "save": "~/a"})["save"] == "/home/me/a"
+        assert request({"url": "http://h/", "save": "~me/a"})["save"] == "/pipeline/work/~me/a"
+
+    @pytest.mark.parametrize("path", ["new/", "/tmp", "~/"])
+    def test_folder_is_refused(self, path: str) -> None:
+        assert "is a folder: write the name of a file in it" in refusal({"url": "http://h/", "save": path})
+
+    @pytest.mark.parametrize("path", [None, "", [1], "a\0b"])
+    def test_what_is_no_path_is_refused(self, path: Any) -> None:
+        body = {"url": "http://h/", "save": "{{ params.x }}"}
+        if path is None:
+            assert request(body, x=path)["save"] is None
+        else:
+            assert "`save` must come to a path" in refusal(body, x=path)
+
 
 class TestHeaders:
     @pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "a\rb", "a\0b"])
@@ -250,6 +309,17 @@ class TestHeaders:
         }
 
 
+class TestTime:
+    def test_silence_before_the_answer_may_last_as_long_as_request_or_attempt(self) -> None:
+        def patience(body: Mapping[str, Any], timeout: float | None) -> object:
+            call = prepare(Task("t", "http", {"url": "http://h/", **body}), Given(timeout=timeout))
+            return call.payload["with"]["patience"]
+
+        assert patience({}, None) is None
+        assert patience({}, 300.0) == 300.0
+        assert patience({"timeout": 5.0}, 300.0) == 5.0
+
+
 class TestContent:
     @pytest.mark.parametrize(
         ("body", "text", "kind"),
@@ -274,6 +344,11 @@ class TestContent:
         made = request({"url": "http://h/", "data": "<a/>", "headers": {"content-type": "text/xml"}})
         assert made["content"]["type"] == "text/xml"
         assert "content-type" not in made["headers"]
+
+    @pytest.mark.parametrize("connection", [None, {"url": "http://h", "headers": {"Content-Type": "text/x"}}])
+    def test_content_type_that_is_null_is_not_sent(self, connection: dict[str, Any] | None) -> None:
+        body = {"url": "http://h/", "json": {}, "headers": {"content-type": None}}
+        assert request(body, connection)["content"] == {"text": "{}", "type": None}
 
     @pytest.mark.parametrize("value", [[1], {"a": 1}, None])
     def test_data_is_text(self, value: Any) -> None:

@@ -11,7 +11,7 @@ import textwrap
 import pytest
 
 from pipectl.executors.tree import children
-from pipectl.model import OUTPUT_LIMIT, Cause
+from pipectl.model import OUTPUT_LIMIT, Call, Cause
 
 
 def result(outcome):
@@ -371,3 +371,9 @@ def test_many_calls_wait_for_one_slow_preload(trees):
 def test_interpreter_is_the_one_asked_for(local):
     outcome = local.python("import sys; output = sys.executable")
     assert result(outcome)["output"] == sys.executable
+
+
+def test_what_is_set_for_the_tasks_own_python_does_not_hold_for_pipectls_code(local):
+    work = Call(sys.executable, "", (), {"task": "t", "call": "builtins:print", "with": {"end": "é\udcff"}})
+    outcome = local.run(local.job(work, env={"PYTHONHOME": "/no/such", "PYTHONIOENCODING": "ascii"}))["t"]
+    assert (outcome.exit_code, outcome.log.decode()) == (0, "é?")

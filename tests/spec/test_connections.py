@@ -108,6 +108,14 @@ def test_password_in_clear_is_a_warning_that_does_not_show_it(
     assert "hunter2" not in render_problem(warning)
 
 
+def test_variable_that_extends_the_callers_or_hides_it_may_stand_in_a_connection() -> None:
+    pipeline("""
+        env: {HOST: "{{ env.HOST | lower }}", TOKEN: null}
+        connections: {api: {url: "https://{{ env.HOST }}", auth: {bearer: "{{ env.TOKEN }}"}}}
+        tasks: {a: {}}
+    """)
+
+
 def test_fault_of_a_default_is_told_once_for_all_tasks() -> None:
     found = problems("""
         connections: {warehouse: sqlite://}

@@ -31,6 +31,22 @@ def messages(http: str, *, defaults: str = "{}") -> list[str]:
     return [problem.message for problem in raised.value.problems]
 
 
+@pytest.mark.parametrize("http", ["{connection: api}", "{connection: api, url: ''}", "{method: POST}"])
+def test_without_an_url_of_its_own_a_task_has_that_of_its_connection(http: str) -> None:
+    got = body(http, defaults="{connection: api}")
+    assert (got["connection"], got["url"]) == ("api", "")
+
+
+def test_null_takes_the_default_connection_back() -> None:
+    got = body("{connection: null, url: 'https://other.org', headers: {x-key: b}}", defaults="{connection: api}")
+    assert "connection" not in got
+    assert (got["url"], got["headers"]) == ("https://other.org", {"x-key": "b"})
+
+
+def test_default_connection_cannot_be_null() -> None:
+    assert messages("https://x", defaults="{connection: null}") == ["`connection` is empty"]
+
+
 def test_text_is_the_url() -> None:
     assert body("https://example.org/x") == {"url": "https://example.org/x", "expect_status": ["2xx"]}
 
@@ -55,9 +71,12 @@ def test_statuses_are_a_list(written: str, listed: list[object]) -> None:
     assert body(f"{{url: https://x, expect_status: {written}}}")["expect_status"] == listed
 
 
-def test_time_limit_is_seconds_and_the_method_in_capitals() -> None:
-    got = body("{url: https://x, method: put, timeout: 1m30s}")
-    assert (got["method"], got["timeout"]) == ("PUT", 90.0)
+def test_time_limit_is_seconds() -> None:
+    assert body("{url: https://x, timeout: 1m30s}")["timeout"] == 90.0
+
+
+def test_method_may_be_an_expression() -> None:
+    assert body("{url: https://x, method: '{{ params.day }}'}")["method"] == "{{ params.day }}"
 
 
 def test_task_says_more_than_defaults_and_headers_come_together() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from pipectl.errors import PipelineError, Problem
 from pipectl.model import Pipeline
@@ -137,7 +138,7 @@ def test_env_file_that_is_not_utf8_is_told() -> None:
     assert [p.message for p in problems("env_file: .env\ntasks: {a: {}}")] == ["env_file `.env`: it is not UTF-8"]
 
 
-def test_missing_script_folder_and_interpreter_are_told_at_the_task() -> None:
+def test_missing_script_folder_and_interpreter_are_told_where_they_are_named() -> None:
     found = problems("""
 tasks:
   a: {python: missing.py, cwd: nowhere}
@@ -145,11 +146,11 @@ tasks:
   c: {shell: {script: echo, interpreter: ./run --fast}}
   d: {shell: {script: echo, interpreter: no-path}, cwd: "{{ run.dir }}"}
 """)
-    assert [(p.line, p.message, p.warning) for p in found] == [
-        (3, "task `a`: there is no folder `nowhere`", False),
-        (3, "task `a`: there is no script `missing.py`", False),
-        (4, "task `b`: there is no interpreter `.venv/bin/python`", False),
-        (5, "task `c`: there is no interpreter `./run`", False),
+    assert [(p.line, p.column, p.message, p.warning) for p in found] == [
+        (3, 32, "task `a`: there is no folder `nowhere`", False),
+        (3, 3, "task `a`: there is no script `missing.py`", False),
+        (4, 47, "task `b`: there is no interpreter `.venv/bin/python`", False),
+        (5, 42, "task `c`: there is no interpreter `./run`", False),
     ]
 
 
@@ -188,9 +189,36 @@ def test_missing_drivers_are_told_with_the_command_that_installs_them(monkeypatc
     found = problems(f"{DATABASES}tasks:\n{tasks}  again: {{sql: {{connection: pg, query: select 2}}}}")
     assert [(p.line, p.message, p.hint) for p in found] == [
         (3, "connection `pg`: the driver of `postgresql://` is not installed", "pip install 'pipectl[postgres]'"),
-        (4, "connection `my`: the driver of `mariadb://` is not installed", "pip install 'pipectl[mysql]'"),
+        (4, "connection `my`: the driver of `mariadb+pymysql://` is not installed", "pip install 'pipectl[mysql]'"),
         (5, "connection `duck`: the driver of `duckdb://` is not installed", "pip install 'pipectl[duckdb]'"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "module", "package"),
+    [
+        ("mssql", "pyodbc", "pyodbc"),
+        ("mssql+pymssql", "pymssql", "pymssql"),
+        ("oracle", "oracledb", "oracledb"),
+        ("postgresql+psycopg2", "psycopg2", "psycopg2-binary"),
+        ("mysql+mysqldb", "MySQLdb", "mysqlclient"),
+    ],
+)
+def test_missing_drivers_of_other_databases_are_told(
+    scheme: str, module: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = f"connections: {{db: '{scheme}://h/x'}}\ntasks: {{a: {{sql: {{connection: db, query: select 1}}}}}}"
+    monkeypatch.setattr(extras, "find_spec", without(module))
+    (found,) = problems(text)
+    assert found.message == f"connection `db`: the driver of `{scheme}://` is not installed"
+    assert found.hint == f"pip install {package}"
+    monkeypatch.setattr(extras, "find_spec", without())
+    assert problems(text) == []
+
+
+def test_default_drivers_are_those_that_sqlalchemy_takes() -> None:
+    taken = {name: make_url(f"{name}://").get_dialect().driver for name in ("mssql", "oracle", "postgresql")}
+    assert taken == {name: extras._DEFAULT_DRIVERS[name] for name in taken}
 
 
 def test_missing_reader_of_parquet_is_told_at_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,20 +253,22 @@ def test_looking_for_drivers_imports_none() -> None:
     assert done.stdout == "set()\n"
 
 
-def test_files_that_a_task_reads_are_told_at_the_task() -> None:
+def test_files_that_a_task_reads_are_told_where_they_are_named() -> None:
     Path("there.csv").touch()
     found = problems("""
 connections: {db: sqlite:///x.db, api: {url: https://x, verify: ca.pem}}
-defaults: {sql: {connection: db}}
+defaults: {sql: {connection: db}, http: {verify: gone.pem}}
 tasks:
   a: {sql: {load: {file: gone.csv, table: t}}}
   b: {sql: {load: {file: there.csv, table: t}}}
   c: {sql: {load: {file: "{{ run.date }}.csv", table: t}}}
   d: {needs: a, http: {url: https://x, body_file: gone.bin, verify: ca.pem}}
+  e: {http: https://x}
 """)
-    assert [(p.line, p.message, p.warning) for p in found] == [
-        (5, "task `a`: there is no file `gone.csv`", False),
-        (8, "task `d`: there is no file `gone.bin`", True),
-        (8, "task `d`: there is no file `ca.pem`", True),
-        (2, "connection `api`: there is no file `ca.pem`", False),
+    assert [(p.line, p.column, p.message, p.warning) for p in found] == [
+        (5, 26, "task `a`: there is no file `gone.csv`", False),
+        (8, 51, "task `d`: there is no file `gone.bin`", True),
+        (8, 69, "task `d`: there is no file `ca.pem`", True),
+        (9, 3, "task `e`: there is no file `gone.pem`", False),
+        (2, 35, "connection `api`: there is no file `ca.pem`", False),
     ]

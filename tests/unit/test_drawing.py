@@ -98,3 +98,11 @@ def test_edges_over_several_layers_pass_each_of_them(needs: Needs) -> None:
         for point in layer:
             assert all(follower.layer == point.layer + 1 for follower in point.after)
             assert point.name or (len(point.before), len(point.after)) == (1, 1)
+
+
+def test_characters_that_nobody_sees_are_shown_as_escapes() -> None:
+    hidden = drawn(Task("a", "shell", {}, when="params.x == '\u202e\x07'", description="\x07\u202e\nnext"))
+    for text in (formats.dot(hidden), formats.mermaid(hidden), svg(hidden)):
+        assert not {"\u202e", "\x07"} & set(text)
+        assert "u202e" in text
+    ElementTree.fromstring(svg(hidden))

@@ -46,7 +46,8 @@ def sources(rows: Sequence[Row]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for row in rows:
         cells = dict(enumerate(row.lanes[::2]))
-        links = {column for column in cells if row.lanes[2 * column + 1 : 2 * column + 2] == "─"}
+        links = {column for column in cells if row.lanes[2 * column + 1 : 2 * column + 2] in ("─", "←")}
+        pointed = {column + 1 for column in cells if row.lanes[2 * column + 1 : 2 * column + 2] == "←"}
         bullet = next((column for column, cell in cells.items() if cell in "○●"), None)
         line = {column for column in cells if {column, column - 1} & links}
         joints = {column for column in line if cells[column] not in "│─○●"}
@@ -57,7 +58,8 @@ def sources(rows: Sequence[Row]) -> dict[str, set[str]]:
             lanes[end] |= gathered
         else:
             assert row.name is not None
-            feeding = ending | {column for column in joints if column < bullet and UP in ARMS[cells[column]]}
+            feeding = pointed | {column for column in joints if column < bullet and UP in ARMS[cells[column]]}
+            assert ending <= feeding
             above = lanes.pop(bullet, set()) if cells[bullet] == "●" else set()
             found[row.name] = above.union(*(lanes[column] for column in feeding), row.unseen)
             for column in ending:
@@ -77,7 +79,7 @@ def test_diamond_is_drawn_with_one_line_for_each_task() -> None:
         "○     shop",
         "├─○─╮ dough",
         "╰─○─┤ preheat",
-        "○───╯ bake",
+        "○──←╯ bake",
         "●     eat",
     ]
 

@@ -106,3 +106,8 @@ def test_whatever_runs_the_rows_fit_the_terminal(standing: Standing, columns: in
     for row in rows:
         assert uncoloured(row).isprintable()
         assert cell_len(uncoloured(row)) < columns or not row
+
+
+def test_failures_that_are_allowed_are_told_as_such() -> None:
+    assert "1 failed (allowed)" in painted(Standing({State.FAILED: 1}, elapsed=1.0, allowed=1))[-1]
+    assert "3 failed (1 allowed)" in painted(Standing({State.FAILED: 3}, elapsed=1.0, allowed=1))[-1]

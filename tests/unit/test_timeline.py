@@ -87,3 +87,13 @@ def test_bar_of_any_attempts_has_its_width(
 ) -> None:
     events = [event for start, end, state in spans for event in attempt("a", start, end, state)]
     assert [len(bar) for bar in bars(*events, now=now, width=width)] == [width, width]
+
+
+def test_what_ran_when_the_run_was_cut_off_reaches_beyond_the_scale() -> None:
+    view = RunView("ab")
+    for event in (RunStarted(0.0), *attempt("a", 0, 2), AttemptStarted(3, "b", 1)):
+        view.apply(event)
+    line = Timeline(view, 14, marks_for("utf-8"), 10.0, cut_off=True)
+    assert line.bar(view.instances["a"], "").plain == "━━            "
+    assert line.bar(view.instances["b"], "a").plain == "  ╌━━━━━━━━━━?"
+    assert len(line.scale()) <= 10

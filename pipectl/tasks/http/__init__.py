@@ -40,17 +40,18 @@ def prepare(task: Task, context: Context) -> Call:
     if method in _NOT_IDEMPOTENT:
         headers = fields.merged({"Idempotency-Key": context.env["PIPECTL_IDEMPOTENCY_KEY"]}, headers)
     if content is not None:
-        content["type"] = fields.take(headers, "Content-Type") or content["type"]
+        content["type"] = fields.take(headers, "Content-Type", content["type"])
     arguments = {
         "method": method,
         "url": url.with_query(fields.pairs("query", given.get("query") or {})).text,
         "headers": fields.without_nulls(headers),
         "content": content,
         "expect_status": given.get("expect_status") or ["2xx"],
-        "save": _path("save", given),
+        "save": _save(given, context),
         "follow_redirects": given.get("follow_redirects", True),
         "verify": _verify(given, connection, context),
         "timeout": given.get("timeout"),
+        "patience": given.get("timeout") or context.timeout,
     }
     return own_call(task, "pipectl.tasks.http.work:run", arguments)
 
@@ -87,15 +88,24 @@ def _headers(url: urls.Url, connection: Connection | None, given: Mapping[str, A
     """The headers of both; what the task says goes before what the connection says."""
     levels = [fields.authorization(url.auth)]
     if connection is not None:
-        levels += [fields.authorization(connection.auth), fields.headers(connection.headers)]
+        of_connection = fields.authorization(connection.auth, f"the `auth` of connection `{connection.name}`")
+        levels += [of_connection, fields.headers(connection.headers)]
     levels += [fields.authorization(given.get("auth")), fields.headers(given.get("headers") or {})]
     return fields.merged(*levels)
 
 
-def _path(key: str, given: Mapping[str, Any]) -> str | None:
-    path = given.get(key)
-    if path is not None and (not isinstance(path, str) or not path or "\0" in path):
-        raise TaskFailed(f"`{key}` must come to a path, not to `{path!r:.40}`")
+def _save(given: Mapping[str, Any], context: Context) -> str | None:
+    path = given.get("save")
+    if path is None:
+        return None
+    if not isinstance(path, str) or not path or "\0" in path:
+        raise TaskFailed(f"`save` must come to a path, not to `{path!r:.40}`")
+    home = context.env.get("HOME")
+    if home and path.startswith("~/"):
+        path = home + path[1:]
+    path = os.path.join(context.cwd, path)  # noqa: PTH118
+    if path.endswith("/") or os.path.isdir(path):  # noqa: PTH112
+        raise TaskFailed(f"`save`: `{path}` is a folder: write the name of a file in it")
     return path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,7 @@ from pipectl.tasks.part_file import part_of
 
 _PIECE = 1 << 18
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
+_NO_CHARSETS = frozenset({"unicode-escape", "raw-unicode-escape", "punycode", "idna"})  # of Python's own, not of texts
 _TOO_LARGE = "the answer is over 1 MiB, more than an output may be: `save` writes it to a file"
 
 
@@ -43,6 +45,11 @@ def held(response: HTTPResponse, limit: TimeLimit) -> dict[str, Any]:
     return output
 
 
+def without_body(response: HTTPResponse) -> dict[str, Any]:
+    """The output of an answer that has no body by definition."""
+    return {**_head(response), "bytes": 0}
+
+
 def saved(response: HTTPResponse, limit: TimeLimit, path: str) -> dict[str, Any]:
     """The output of a body that is streamed to a file as it was sent."""
     size = 0
@@ -56,13 +63,18 @@ def saved(response: HTTPResponse, limit: TimeLimit, path: str) -> dict[str, Any]
 
 
 def beginning(body: Iterable[bytes], most: int = 2000) -> str:
-    """The first characters of a body, as a log may hold them."""
-    start = bytearray()
+    """The first words of a body, as a log may hold them.
+
+    No word is shown in part: who masks secrets would not know the part of one.
+    """
+    start = b""
     for piece in body:
         start += piece
-        if len(start) >= most:
+        if len(start) > most:
+            words = re.match(rb".*\s", start[: most + 1], re.DOTALL)
+            start = (words[0] if words else b"") + b"..."
             break
-    text = start[:most].decode(errors="replace")
+    text = start.decode(errors="replace")
     return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text.replace("\r\n", "\n"))
 
 
@@ -91,9 +103,13 @@ def _read(body: bytes, content_type: str) -> dict[str, Any]:
 def _decoded(body: bytes, charset: str | None, *, lenient: bool) -> str | None:
     if charset:
         try:
-            return body.decode(charset, "replace")
+            if codecs.lookup(charset).name not in _NO_CHARSETS:
+                text = body.decode(charset, "replace")
+                text.encode()  # UTF-7 can spell what is no text
+                return text
         except (LookupError, UnicodeError):
-            lenient = True
+            pass
+        lenient = True
     try:
         return body.decode(errors="replace" if lenient else "strict")
     except UnicodeDecodeError:

@@ -19,6 +19,10 @@ NETWORK_ERRORS = (OSError, http.client.HTTPException, HTTPError)
 _SECONDS = re.compile("[0-9]{1,12}")
 
 
+class BadHeaders(http.client.HTTPException):
+    """The headers of an answer do not say for certain where it ends; the message says why."""
+
+
 def network_fault(error: Exception, request: object, host: str) -> Fault:
     """The fault of one of NETWORK_ERRORS; its kinds are `connection` and the names of the error's classes."""
     causes = [error, *([error.__cause__] if isinstance(error.__cause__, NETWORK_ERRORS) else [])]
@@ -61,6 +65,10 @@ def _sentence(error: BaseException, host: str) -> str:
         return "the answer was cut off"
     if isinstance(error, http.client.RemoteDisconnected):
         return "the server closed the connection without an answer"
+    if isinstance(error, BadHeaders):
+        return str(error)
+    if type(error) in (http.client.HTTPException, http.client.LineTooLong) and "header" in str(error):
+        return "the answer has more than 100 headers, or one of more than 64 KiB"
     if isinstance(error, OSError):
         return f"no connection: {error.strerror or error}"
     if isinstance(error, DecodeError):

@@ -42,22 +42,25 @@ def without_nulls(given: Headers) -> dict[str, str]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def take(given: Headers, name: str) -> str | None:
-    """Takes the header of this name, in whatever case, out; gives its value."""
+def take(given: Headers, name: str, default: str | None) -> str | None:
+    """Takes the header of this name, in whatever case, out; gives its value, which may be null, or the default."""
     found = [key for key in given if key.lower() == name.lower()]
-    return given.pop(found[0]) if found else None
+    return given.pop(found[0]) if found else default
 
 
-def authorization(auth: object) -> Headers:
-    """The header of `{user, password}` or `{bearer}`; none without `auth`. Raises TaskFailed."""
+def authorization(auth: object, what: str = "`auth`") -> Headers:
+    """The header of `{user, password}` or `{bearer}`; none without `auth`, which `what` names. Raises TaskFailed."""
     if auth is None:
         return {}
     if not isinstance(auth, Mapping):
-        raise TaskFailed("`auth` must come to a mapping")
+        raise TaskFailed(f"{what} must come to a mapping")
     given = {key: to_text(value) for key, value in auth.items() if value is not None}
     if "bearer" in given:
         return headers({"Authorization": f"Bearer {given['bearer']}"})
-    user, password = given.get("user", ""), given.get("password", "")
+    if not {"user", "password"} <= given.keys():
+        null = next((f"`{key}` in {what}" for key, value in auth.items() if value is None), what)
+        raise TaskFailed(f"{null} comes to null")
+    user, password = given["user"], given["password"]
     if ":" in user:
         raise TaskFailed("a `user` with a colon cannot be sent: the password begins after it")
     return {"Authorization": f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"}
@@ -75,7 +78,7 @@ def pairs(key: str, values: object) -> list[tuple[str, str]]:
     ]
 
 
-def content(form: str, value: Any) -> dict[str, str]:
+def content(form: str, value: Any) -> dict[str, str | None]:
     """The body of a request, as `{text | file, type}`. Raises TaskFailed where there can be none."""
     if form == "json":
         return {"text": json.dumps(value, ensure_ascii=False, separators=(",", ":")), "type": "application/json"}

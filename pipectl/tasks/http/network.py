@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+import http.client
 import ipaddress
+import os
 import signal
 import socket
 import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.errors import (
+    FirstHeaderLineIsContinuationDefect,
+    MisplacedEnvelopeHeaderDefect,
+    MissingHeaderBodySeparatorDefect,
+)
 from functools import cached_property
 from queue import SimpleQueue
 from typing import Any
 from urllib.request import getproxies_environment, proxy_bypass
 
 from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
+from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, make_headers, parse_url
 
+from pipectl.tasks.http.faults import BadHeaders
 from pipectl.tasks.own import Fault
 
 Place = tuple[Any, ...]
 """An address as sockets take it: it begins with its text and the port."""
 
 _PORTS = {"http": 80, "https": 443}
+_LOST = (FirstHeaderLineIsContinuationDefect, MisplacedEnvelopeHeaderDefect, MissingHeaderBodySeparatorDefect)
+_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")  # by NAT64, to the address of IPv4 at its end
+_INSIDE = tuple(
+    ipaddress.IPv6Network(text) for text in ("64:ff9b:1::/48", "2002::/16", "::/96", "fec0::/10")
+)  # NAT64 within a network, 6to4, addresses of IPv4 in the oldest notation, sites: beside what is not global by itself
 _CONNECT_ONE = 10.0  # a host may have several addresses, of which the first need not answer
 
 
@@ -93,6 +107,21 @@ class Network:
         return context
 
 
+class _Answer(http.client.HTTPResponse):
+    """Reads past what a server says before its answer, and insists on headers that can be relied on."""
+
+    def begin(self) -> None:
+        super().begin()
+        while 100 <= self.status < 200 and self.status != http.HTTPStatus.SWITCHING_PROTOCOLS:
+            self.headers = self.msg = None  # type: ignore[assignment]
+            super().begin()
+        if any(isinstance(defect, _LOST) for defect in self.headers.defects):
+            raise BadHeaders("a line among the headers of the answer cannot be read")
+        lengths = ",".join(self.headers.get_all("Content-Length", ["0"])).split(",")
+        if not all(length.strip().isdecimal() for length in lengths):
+            raise BadHeaders("the `Content-Length` of the answer is no number")
+
+
 class _Dialling:
     """Finds the server's address, checks it and connects to that very one."""
 
@@ -115,11 +144,11 @@ class _Dialling:
 
 
 class _Http(_Dialling, HTTPConnection):
-    pass
+    response_class = _Answer
 
 
 class _Https(_Dialling, HTTPSConnection):
-    pass
+    response_class = _Answer
 
 
 def resolve(host: str, port: int) -> list[tuple[int, Place]]:
@@ -171,19 +200,30 @@ def is_internal(address: str) -> bool:
     except ValueError:
         return address.lower().rstrip(".").rpartition(".")[2] == "localhost"
     if isinstance(parsed, ipaddress.IPv6Address):
-        parsed = parsed.ipv4_mapped or parsed
-    return not parsed.is_global
+        parsed = parsed.ipv4_mapped or (_last_four(parsed) if parsed in _TRANSLATED else parsed)
+    return not parsed.is_global or parsed.is_multicast or any(parsed in network for network in _INSIDE)
+
+
+def _last_four(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address:
+    return ipaddress.IPv4Address(address.packed[-4:])
 
 
 def _proxy(url: Url) -> Url | None:
     """The proxy that the environment names for the URL. Raises Fault for one of a kind that is not known."""
     proxies = getproxies_environment()
-    named = proxies.get(url.scheme or "") or proxies.get("all")
+    kind = url.scheme if proxies.get(url.scheme or "") else "all"
+    named = proxies.get(kind or "")
     host, _ = _place(url)
     if not named or proxy_bypass(host):
         return None
-    proxy = parse_url(named if "://" in named else f"http://{named}")
-    if proxy.scheme not in _PORTS or not proxy.host:
+    variable = f"{kind}_proxy" if f"{kind}_proxy" in os.environ else f"{kind}_proxy".upper()
+    try:
+        proxy = parse_url(named if "://" in named else f"http://{named}")
+        if not proxy.host:
+            raise LocationParseError(named)
+    except LocationParseError:  # not shown: a password may stand in it
+        raise Fault(f"`{variable}` in the environment is no URL of a proxy") from None
+    if proxy.scheme not in _PORTS:
         raise Fault(f"the environment names a proxy that is neither http nor https: `{proxy.scheme}`")
     return proxy
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import string
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,13 +19,14 @@ from pipectl.tasks.own import Fault
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PORTS = {"http": 80, "https": 443}
+_LONGEST_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
     """The body of a request: a text, or a file that is read while it is sent."""
 
-    type: str
+    type: str | None
     text: str = ""
     file: str | None = None
 
@@ -36,14 +38,14 @@ class Content:
             yield BytesIO(data), len(data)
             return
         path = Path(self.file)
-        if not path.is_file():
-            raise Fault(f"`body_file`: there is no file `{path}`")
         try:
+            if not path.is_file():
+                raise Fault(f"`body_file`: there is no file `{path}`")
             stream = path.open("rb")
         except OSError as error:
-            raise Fault(f"`body_file`: `{path}` cannot be read: {error.strerror}") from None
+            raise Fault(f"`body_file`: `{path}` cannot be read: {error.strerror}", type(error).__name__) from None
         with stream:
-            yield stream, path.stat().st_size
+            yield stream, os.fstat(stream.fileno()).st_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +72,21 @@ class Request:
 
 
 def shown(url: Url) -> str:
-    """The URL as it may be shown: without user, password, query and fragment, which may be secret."""
-    return Url(url.scheme, None, url.host, url.port, url.path or "/").url
+    """The URL as it may be shown: without user, password, query and fragment, which may be secret.
+
+    Of a long one only the server: who masks secrets would not know a part of its path.
+    """
+    whole = Url(url.scheme, None, url.host, url.port, url.path or "/").url
+    if len(whole) <= _LONGEST_SHOWN:
+        return whole
+    return Url(url.scheme, None, url.host, url.port, "/...").url[:_LONGEST_SHOWN]
 
 
 def redirected(request: Request, status: int, location: str) -> Request:
     """The request that follows a redirect.
 
-    To another server nothing goes that task and connection gave in headers. Raises Fault where it cannot be followed.
+    To another server nothing goes that task and connection gave in headers or in a body. Raises Fault where it cannot
+    be followed.
     """
     url = target(request.url, location)
     if url.scheme not in _PORTS or not url.host:
@@ -88,6 +97,13 @@ def redirected(request: Request, status: int, location: str) -> Request:
         following = replace(following, content=None, headers=_without(request.headers, "idempotency-key"))
     if following.origin == request.origin:
         return following
+    if following.content is not None:
+        raise Fault(
+            f"{request}: it redirects ({status}) to `{shown(url)}`, another server, which gets no body unasked:"
+            " name that server in `url`",
+            status,
+            f"{status // 100}xx",
+        )
     return replace(following, headers={}, stripped=request.stripped or bool(request.headers))
 
 

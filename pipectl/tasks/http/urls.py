@@ -22,6 +22,7 @@ _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _HOST = re.compile(r"[a-z0-9._~-]+|[0-9a-f:.]*:[0-9a-f:.]*(?:%25[a-z0-9._~-]+)?")
 _STRAY_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 _ALLOWED = "%/:@!$&'()*+,;=?"
+_LONGEST_HOST = 253
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -77,6 +78,8 @@ def locate(parts: Sequence[str | Computed], connection: Connection | None) -> Ur
     the connection's, or up the path.
     """
     whole = len(parts) == 1 and isinstance(parts[0], Computed)
+    if connection is not None and not whole:
+        _check_beginning(parts[0], connection)
     text = "".join(part if isinstance(part, str) else _placed(part.value, whole=whole) for part in parts).strip()
     absolute = _ABSOLUTE.match(text) is not None
     if connection is None:
@@ -99,16 +102,27 @@ def parse(text: str, what: str = "`url`") -> Url:
         if not host.isascii():
             host = host.encode("idna").decode()
     except ValueError:  # not shown: a password may stand in it
-        raise TaskFailed(f"{what} is no URL: its host or port cannot be read") from None
+        note = _note(text.partition("://")[2].partition("/")[0].rpartition("@")[2])
+        raise TaskFailed(f"{what} is no URL: its host or port cannot be read{note}") from None
     if split.scheme not in _PORTS:
         raise TaskFailed(f"{what} begins with `{split.scheme}:`, and an http task knows only http and https")
+    if len(host) > _LONGEST_HOST:
+        raise TaskFailed(f"the host in {what} is longer than any name of one")
     if not _HOST.fullmatch(host) or "\\" in split.netloc:
-        encoded = " (an expression within a URL is percent-encoded: host and port take one each)" if "%" in host else ""
-        raise TaskFailed(f"`{host}` in {what} is no name of a host{encoded}")
+        raise TaskFailed(f"`{host}` in {what} is no name of a host{_note(host)}")
     auth = None
     if split.username is not None:
         auth = {"user": unquote(split.username), "password": unquote(split.password or "")}
     return Url(split.scheme, host, port, _clean(split.path) or "/", _clean(split.query), auth)
+
+
+def _note(host: str) -> str:
+    if "%" not in host:
+        return ""
+    return (
+        " (an expression within a URL is percent-encoded: it can be a host or a port, but an IPv6 address, or a name"
+        " beyond ASCII, only where one expression gives the whole URL)"
+    )
 
 
 def _with_connection(text: str, connection: Connection, *, absolute: bool) -> Url:
@@ -141,6 +155,14 @@ def _check_segments(path: str) -> None:
     for segment in path.split("/"):
         if unquote(unquote(segment)) in {".", ".."}:
             raise TaskFailed(f"a part of the path of `url` came out as `{segment}`, which would lead elsewhere")
+
+
+def _check_beginning(first: str | Computed, connection: Connection) -> None:
+    if isinstance(first, Computed) and _ABSOLUTE.match(str(first.value).lstrip()):
+        raise TaskFailed(
+            f"`url` begins with an expression that gives an address of its own, and is appended to that of the"
+            f" connection `{connection.name}`: leave the expression out"
+        )
 
 
 def _no_beginning(parts: Sequence[str | Computed]) -> str:

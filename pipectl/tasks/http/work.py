@@ -10,7 +10,7 @@ from urllib3 import HTTPHeaderDict, HTTPResponse
 from urllib3.util import parse_url
 
 from pipectl import __version__
-from pipectl.tasks.http.answer import beginning, held, pieces, saved
+from pipectl.tasks.http.answer import beginning, held, pieces, saved, without_body
 from pipectl.tasks.http.faults import NETWORK_ERRORS, network_fault, retry_after, status_text
 from pipectl.tasks.http.limits import CONNECT, SILENCE, TimeLimit, TimeUp
 from pipectl.tasks.http.network import Network
@@ -19,8 +19,8 @@ from pipectl.tasks.own import Fault, cleaning
 
 _OWN_HEADERS = {"User-Agent": f"pipectl/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
 _MOST_REDIRECTS = 10
+_NO_BODY = (204, 304)
 _BLOCK = 1 << 16
-_PATIENCE = " (a `timeout` of the `http` task lets it take longer)"
 
 
 def run(
@@ -28,26 +28,30 @@ def run(
     method: str,
     url: str,
     headers: Mapping[str, str],
-    content: Mapping[str, str] | None,
+    content: Mapping[str, Any] | None,
     expect_status: Sequence[int | str],
     save: str | None,
     follow_redirects: bool,
     verify: bool | str,
     timeout: float | None,
+    patience: float | None,
 ) -> dict[str, Any]:
-    """The output of the task. Raises Fault where there is no answer, or one that was not expected."""
+    """The output of the task. Raises Fault where there is no answer, or one that was not expected.
+
+    `timeout` is for all of it, `patience` for the silence before the answer; both in seconds.
+    """
     request = Request(method, parse_url(url), headers, Content(**content) if content else None)
     network = Network(verify)
     try:
         with cleaning(), TimeLimit(timeout) as limit:
-            for _ in range(_MOST_REDIRECTS + 1):
-                with _answered(request, network, limit) as response:
+            for redirects in range(_MOST_REDIRECTS + 1):
+                with _answered(request, network, limit, patience) as response:
                     location = _location(response) if follow_redirects else None
                     if location is None:
-                        _check(request, response, limit, expect_status)
+                        _check(request, response, limit, expect_status, followed=redirects > 0)
                     print(f"{request}: {status_text(response.status)}", flush=True)
                     if location is None:
-                        return held(response, limit) if save is None else saved(response, limit, save)
+                        return _taken(request, response, limit, save)
                 request = redirected(request, response.status, location)
     except TimeUp as late:
         raise Fault(f"{request}: {late}", "timeout", "TimeoutError") from None
@@ -55,14 +59,14 @@ def run(
 
 
 @contextmanager
-def _answered(request: Request, network: Network, limit: TimeLimit) -> Iterator[HTTPResponse]:
+def _answered(request: Request, network: Network, limit: TimeLimit, patience: float | None) -> Iterator[HTTPResponse]:
     """The answer to the request; its body is still to be read. Whatever fails until then is a Fault."""
     try:
         limit.allow(CONNECT, "no connection")
         with network.connected(request.url) as (connection, path, extra):
             with suppress(BrokenPipeError, ConnectionResetError):  # a server may answer before it has read everything
                 _send(connection, request, path, extra, limit)
-            limit.allow(SILENCE if limit.seconds is None else limit.seconds, "the server gave no answer", _PATIENCE)
+            limit.allow(patience or SILENCE, "the server gave no answer", " (a longer `timeout` lets it take longer)")
             with closing(connection.getresponse()) as response:
                 yield response
     except NETWORK_ERRORS as error:
@@ -77,7 +81,9 @@ def _send(connection: Any, request: Request, path: str, extra: Mapping[str, str]
         connection.request(request.method, path, headers=headers, preload_content=False)
         return
     with request.content.open() as (stream, size):
-        headers.update({"Content-Type": request.content.type, "Content-Length": str(size)})
+        headers["Content-Length"] = str(size)
+        if request.content.type is not None:
+            headers["Content-Type"] = request.content.type
         blocks = _blocks(stream, size, limit)
         connection.request(request.method, path, body=blocks, headers=headers, preload_content=False)
 
@@ -85,7 +91,10 @@ def _send(connection: Any, request: Request, path: str, extra: Mapping[str, str]
 def _blocks(stream: Any, size: int, limit: TimeLimit) -> Iterator[bytes]:
     """Exactly `size` bytes: a file may change while it is sent."""
     while size:
-        block = stream.read(min(size, _BLOCK))
+        try:
+            block = stream.read(min(size, _BLOCK))
+        except OSError as error:
+            raise Fault(f"`body_file` cannot be read: {error.strerror}", type(error).__name__) from None
         if not block:
             raise Fault("`body_file` became shorter while it was sent")
         limit.allow(SILENCE, "the server took nothing")
@@ -93,7 +102,17 @@ def _blocks(stream: Any, size: int, limit: TimeLimit) -> Iterator[bytes]:
         size -= len(block)
 
 
-def _check(request: Request, response: HTTPResponse, limit: TimeLimit, expected: Sequence[int | str]) -> None:
+def _taken(request: Request, response: HTTPResponse, limit: TimeLimit, save: str | None) -> dict[str, Any]:
+    if save is None:
+        return held(response, limit)
+    if request.method == "HEAD" or response.status in _NO_BODY:
+        return without_body(response)
+    return saved(response, limit, save)
+
+
+def _check(
+    request: Request, response: HTTPResponse, limit: TimeLimit, expected: Sequence[int | str], *, followed: bool
+) -> None:
     """Raises Fault where the status was not expected; the beginning of the body goes to the log."""
     status = response.status
     kinds = (status, f"{status // 100}xx")
@@ -105,6 +124,8 @@ def _check(request: Request, response: HTTPResponse, limit: TimeLimit, expected:
     message = f"{status_text(status)} from {request}"
     if request.stripped:
         message += ", to which another server redirected, and so no headers and credentials went along"
+    if followed and any(str(one).startswith("3") for one in expected):
+        message += ", to which a redirect was followed: with `follow_redirects: false` the redirect is the answer"
     with suppress(Fault):
         if location := _location(response):
             message += f", which leads to {shown(target(request.url, location))}"
