@@ -21,12 +21,17 @@ _URL = re.compile(
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
 _HOLE = re.compile("\0(\\d+)\0")  # where an expression stood: no YAML text holds a NUL
-_WEB = ("http", "https")
+
+WEB_PORTS = {"http": 80, "https": 443}
+"""The schemes of web services, each with the port that it stands for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A URL in parts, decoded. `database` is what follows the host and its slash: for HTTP, the path."""
+    """A URL in parts, decoded; the scheme is in lower case.
+
+    `database` is what follows the host and its slash: for HTTP, the path.
+    """
 
     scheme: str
     user: str | None
@@ -75,6 +80,11 @@ def render(declared: model.Connection, renderer: Renderer, names: Mapping[str, A
     return Connection(declared.name, url, address, _texts(declared.headers, renderer, names), auth, verify)
 
 
+def is_port(text: str) -> bool:
+    """Whether the text is the number of a port."""
+    return text.isascii() and text.isdigit() and len(text) < 6 and int(text) < 1 << 16
+
+
 def _texts(values: Mapping[str, Any], renderer: Renderer, names: Mapping[str, Any]) -> dict[str, str]:
     rendered = renderer.render_tree(values, names)
     return {name: to_text(value) for name, value in rendered.items() if value is not None}
@@ -91,7 +101,7 @@ def _place(parts: Sequence[str | Computed]) -> tuple[str, Address]:
     text = "".join(part if isinstance(part, str) else f"\0{next(numbers)}\0" for part in parts)
     address = _address(text, values)
     found = _match(text)
-    database = range(*found.span("database")) if address.scheme not in _WEB else range(0)
+    database = range(*found.span("database")) if address.scheme not in WEB_PORTS else range(0)
 
     def encoded(hole: re.Match[str]) -> str:
         value = values[int(hole[1])]
@@ -126,10 +136,10 @@ def _address(text: str, values: Sequence[str]) -> Address:
         return None if part is None else _HOLE.sub(lambda hole: values[int(hole[1])], decode(part))
 
     port = filled(found["port"])
-    if port and not (port.isascii() and port.isdigit() and len(port) < 6 and int(port) < 1 << 16):
+    if port and not is_port(port):
         raise TemplateError("the port in its `url` is no number below 65536")
-    scheme = filled(found["scheme"]) or ""
-    path = filled(found["database"], unquote if scheme.lower() in _WEB else str)
+    scheme = (filled(found["scheme"]) or "").lower()
+    path = filled(found["database"], unquote if scheme in WEB_PORTS else str)
     pairs = parse_qsl(found["query"] or "", keep_blank_values=True)
     query = tuple((filled(key, str) or "", filled(value, str) or "") for key, value in pairs)
     host = (filled(found["host"]) or "").strip("[]") or None

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pipectl import __version__
 from pipectl.errors import Problem, UsageError
+from pipectl.model import Pipeline
 from pipectl.store.definitions import Definition
 from pipectl.store.folder import has_state, of_pipeline
 from pipectl.store.store import Store
@@ -49,6 +51,21 @@ def find_definition(file: str, state: str | None) -> Found:
         compiled = Definition(loaded.document, loaded.sources, __version__)
         return Found(compiled, folder, store, loaded.warnings)
     return Found(compiled, folder, store)
+
+
+def read_pipeline(file: str) -> tuple[Pipeline, list[Problem]]:
+    """The pipeline of a file, or of standard input for `-`, with what it lacks outside of itself among its warnings.
+
+    No state is looked at. Raises PipelineError for an invalid one.
+    """
+    from pipectl.spec.build import build
+    from pipectl.spec.load import load, load_text
+    from pipectl.spec.world import problems
+
+    loaded = load_text(standard_input(), str(Path.cwd()), "stdin") if file == "-" else load(file)
+    pipeline = build(loaded.document)
+    missing = [replace(problem, warning=True) for problem in problems(pipeline, os.environ)]
+    return pipeline, [*loaded.warnings, *missing]
 
 
 def _from_standard_input() -> Definition:

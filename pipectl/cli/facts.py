@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from pipectl.durations import iso_moment
+from pipectl.errors import Problem
 from pipectl.run_view import InstanceView
 from pipectl.store.rows import Run
 
@@ -34,12 +35,28 @@ def instance_facts(one: InstanceView, output: str | None) -> dict[str, Any]:
         "attempts": one.attempts,
         "started": _moment(one.started),
         "ended": _moment(one.ended),
-        "duration": None if one.duration is None else round(one.duration, 3),
+        "duration": rounded(one.duration),
         "exit_code": one.exit_code,
         "output": None if output is None else json.loads(output),
         "error": one.error,
         "allowed": one.allowed,
     }
+
+
+def problem_facts(problem: Problem) -> dict[str, Any]:
+    """A problem as `validate` and `plan` give it."""
+    return {
+        "file": problem.file,
+        "line": problem.line,
+        "column": problem.column,
+        "message": problem.message,
+        "hint": problem.hint,
+    }
+
+
+def rounded(seconds: float | None) -> float | None:
+    """Seconds to the millisecond."""
+    return None if seconds is None else round(seconds, 3)
 
 
 def _moment(seconds: float | None) -> str | None:

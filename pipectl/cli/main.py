@@ -47,7 +47,7 @@ class Commands(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
-        single.command(cmd_name)(_ending(import_module(f"pipectl.cli.{cmd_name}").main))
+        single.command(cmd_name)(_ending(import_module(f"pipectl.cli.commands.{cmd_name}").main))
         return typer.main.get_command(single)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:

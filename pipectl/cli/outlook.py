@@ -1,24 +1,22 @@
-"""What `plan`, `simulate`, `graph` and `doctor` share: a checked file, and what is known of a run before it starts."""
+"""What is known of a run before it starts; `plan` and `simulate` look ahead by it."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import typer
 
-from pipectl.cli.definition import given_params, standard_input
+from pipectl.cli.definition import given_params, read_pipeline
 from pipectl.engine.prepare import Setting, run_names
 from pipectl.engine.session import World, compute_vars, connections_of, usable_cores
 from pipectl.errors import PipelineError, Problem, UsageError, render_problem
+from pipectl.masking import MASK
 from pipectl.model import Pipeline
 from pipectl.spec import world as outside
-from pipectl.spec.build import build
-from pipectl.spec.load import load, load_text
 from pipectl.spec.params import resolve
 from pipectl.store.folder import has_state, of_pipeline
 from pipectl.store.store import Store
@@ -32,17 +30,6 @@ class Outlook:
     seconds: Mapping[str, float]
     capacity: int
     warnings: Sequence[Problem]
-
-
-def read_pipeline(file: str) -> tuple[Pipeline, list[Problem]]:
-    """The pipeline of a file, or of standard input for `-`, with all that `validate` warns of.
-
-    Raises PipelineError for an invalid one.
-    """
-    loaded = load_text(standard_input(), str(Path.cwd()), "stdin") if file == "-" else load(file)
-    pipeline = build(loaded.document)
-    missing = [replace(problem, warning=True) for problem in outside.problems(pipeline, os.environ)]
-    return pipeline, [*loaded.warnings, *missing]
 
 
 def look_ahead(
@@ -61,7 +48,7 @@ def look_ahead(
         env_file = outside.env_file_values(pipeline, os.environ)
     except PipelineError:
         env_file = {}
-    world = World(dict(os.environ), env_file, dict.fromkeys(pipeline.secrets, "***"))
+    world = World(dict(os.environ), env_file, dict.fromkeys(pipeline.secrets, MASK))
     moment = datetime.now(UTC).replace(microsecond=0)
     run = run_names("0" * 12, moment, "manual", str(folder / "runs" / ("0" * 12)))
     variables = compute_vars(pipeline, values, run, world)
@@ -106,14 +93,3 @@ def _store(folder: Path) -> Store | None:
         return Store.open_for_reading(folder) if has_state(folder) else None
     except UsageError:
         return None
-
-
-def problem_facts(problem: Problem) -> dict[str, Any]:
-    """A problem as commands give it in JSON."""
-    return {
-        "file": problem.file,
-        "line": problem.line,
-        "column": problem.column,
-        "message": problem.message,
-        "hint": problem.hint,
-    }

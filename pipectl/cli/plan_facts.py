@@ -6,14 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pipectl.cli.outlook import Outlook, problem_facts
+from pipectl.cli.facts import problem_facts, rounded
+from pipectl.cli.outlook import Outlook
+from pipectl.cli.simulation_facts import critical_path_facts
 from pipectl.engine.foresight import Foresight
 from pipectl.engine.simulation import DEFAULT_SECONDS, Assumptions, Simulation, simulate
 from pipectl.events import AttemptStarted, TaskClosed
 from pipectl.model import State, Task, TriggerRule
 from pipectl.plan import Plan
+from pipectl.reports.text import listed
 from pipectl.run_view import InstanceView
 from pipectl.tasks.base import TaskFailed
+from pipectl.template import bare
 
 Decision = Literal["run", "later", "skip", "fail", "cancel"]
 """Whether a task runs if nothing fails: `later` where its `when` is computed in the run, which is taken as true."""
@@ -77,7 +81,7 @@ def _decision(task: Task, one: InstanceView, when: bool | None) -> Decision:
 
 
 def _reason(task: Task, one: InstanceView, decision: Decision, when: bool | None, plan: Plan) -> str:
-    condition = bare(task.when)
+    condition = "" if task.when is None else bare(task.when)
     if decision == "fail":
         return one.error or ""
     if decision == "cancel":
@@ -94,7 +98,7 @@ def _after(task: Task) -> str:
     if not task.needs:
         return "at the start"
     rule = "" if task.trigger is TriggerRule.ALL_SUCCESS else f" ({task.trigger})"
-    return f"after {listed(task.needs)}{rule}"
+    return f"after {listed(task.needs, 4)}{rule}"
 
 
 def _blocked(task: Task, plan: Plan) -> str:
@@ -104,7 +108,7 @@ def _blocked(task: Task, plan: Plan) -> str:
         by_state.setdefault(plan.nodes[name].state, []).append(name)
     if task.trigger is TriggerRule.ALL_SUCCESS:
         by_state.pop(State.SUCCESS, None)
-    states = ", ".join(f"{state} ({listed(names)})" for state, names in by_state.items())
+    states = ", ".join(f"{state} ({listed(names, 4)})" for state, names in by_state.items())
     return f"{task.trigger}, and upstream is {states}"
 
 
@@ -115,21 +119,6 @@ def _program(foresight: Foresight, task: Task) -> str | None:
         return foresight.program(task)
     except TaskFailed:
         return None
-
-
-def bare(condition: str | bool | None) -> str:
-    """A condition without its braces, on one line."""
-    if isinstance(condition, bool):
-        return str(condition).lower()
-    text = " ".join((condition or "").split())
-    return text[2:-2].strip() if text.startswith("{{") and text.endswith("}}") else text
-
-
-def listed(names: Sequence[str], most: int = 4) -> str:
-    """The names, or the first of them and how many others there are."""
-    if len(names) <= most:
-        return ", ".join(names)
-    return f"{', '.join(names[: most - 1])} and {len(names) - most + 1:,} others"
 
 
 def path_text(names: Sequence[str], most: int = 12) -> str:
@@ -147,7 +136,7 @@ def unknown_text(simulation: Simulation) -> str:
     limits = (simulation.plan.nodes[name].task.timeout for name in simulation.unknown)
     limited = any(limit is not None and limit < DEFAULT_SECONDS for limit in limits)
     guess = "1s, or as its time limit where that is less" if limited else "1s"
-    return f"no history (taken as {guess}): {listed(simulation.unknown, 8)}"
+    return f"no history (taken as {guess}): {listed(simulation.unknown)}"
 
 
 def plan_facts(run: ExpectedRun) -> dict[str, Any]:
@@ -161,7 +150,7 @@ def plan_facts(run: ExpectedRun) -> dict[str, Any]:
         "state": run.simulation.view.state,
         "max_parallel": run.outlook.capacity,
         "makespan": round(run.simulation.makespan, 3),
-        "critical_path": {"tasks": run.simulation.critical_path, "duration": round(run.simulation.critical_seconds, 3)},
+        "critical_path": critical_path_facts(run.simulation),
         "without_history": run.simulation.unknown,
         "tasks": [_facts(one) for one in run.tasks],
         "warnings": [problem_facts(problem) for problem in run.outlook.warnings],
@@ -178,8 +167,8 @@ def _facts(one: Expected) -> Mapping[str, Any]:
         "when": None if task.when is None else {"expression": bare(task.when), "value": one.when},
         "decision": one.decision,
         "reason": one.reason,
-        "duration": None if one.seconds is None else round(one.seconds, 3),
-        "started": None if one.started is None else round(one.started, 3),
-        "ended": None if one.ended is None else round(one.ended, 3),
+        "duration": rounded(one.seconds),
+        "started": rounded(one.started),
+        "ended": rounded(one.ended),
         "interpreter": one.program,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pipectl.cli.facts import rounded
 from pipectl.cli.outlook import Outlook
 from pipectl.durations import parse_duration
 from pipectl.engine.simulation import Assumptions, Simulation
@@ -45,13 +46,15 @@ def simulation_facts(simulation: Simulation) -> dict[str, Any]:
     return {
         "makespan": round(simulation.makespan, 3),
         "state": simulation.view.state,
-        "critical_path": {
-            "tasks": simulation.critical_path,
-            "duration": round(simulation.critical_seconds, 3),
-        },
+        "critical_path": critical_path_facts(simulation),
         "without_history": simulation.unknown,
         "instances": [_facts(one) for one in simulation.view.instances.values()],
     }
+
+
+def critical_path_facts(simulation: Simulation) -> dict[str, Any]:
+    """The critical path as `plan` and `simulate` give it."""
+    return {"tasks": simulation.critical_path, "duration": round(simulation.critical_seconds, 3)}
 
 
 def _facts(one: InstanceView) -> dict[str, Any]:
@@ -60,9 +63,9 @@ def _facts(one: InstanceView) -> dict[str, Any]:
         "task": one.task,
         "state": one.state,
         "attempts": one.attempts,
-        "started": None if one.started is None else round(one.started, 3),
-        "ended": None if one.ended is None else round(one.ended, 3),
-        "duration": None if one.duration is None else round(one.duration, 3),
+        "started": rounded(one.started),
+        "ended": rounded(one.ended),
+        "duration": rounded(one.duration),
         "error": one.error,
         "allowed": one.allowed,
     }

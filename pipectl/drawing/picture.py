@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pipectl.graph import Node, link
 from pipectl.model import Pipeline, Task, TriggerRule
+from pipectl.template import bare
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +64,12 @@ def reduced(picture: Picture) -> dict[str, tuple[str, ...]]:
 def _box(task: Task) -> Box:
     notes = [] if task.trigger is TriggerRule.ALL_SUCCESS else [str(task.trigger)]
     if task.when is not None:
-        notes.append(f"when {_one_line(task.when)}")
+        notes.append(f"when {visible(bare(task.when))}")
     if task.retries.max:
         notes.append(f"retries {task.retries.max}")
     if task.allow_failure:
         notes.append("may fail")
     return Box(task.name, task.type, tuple(notes), task.description, task.needs)
-
-
-def _one_line(condition: str | bool) -> str:
-    text = " ".join(str(condition).split()) if isinstance(condition, str) else str(condition).lower()
-    return visible(text[2:-2].strip() if text.startswith("{{") and text.endswith("}}") else text)
 
 
 def visible(text: str) -> str:

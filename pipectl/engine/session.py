@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipectl.engine.clock import Clock
@@ -133,21 +134,12 @@ class Session:
         scratch = self._store.make_folder("tmp", self._run.id)
         outputs = Outputs(lambda instance: self._store.output(self._run, instance))
         capacity = self._run.options.get("max_parallel") or self._pipeline.max_parallel or usable_cores()
-        executor = LocalExecutor(
-            run_id=self._run.id,
-            scratch=scratch,
-            logs=self._store.folder_of("logs", self._run.id),
-            masker=masker,
-            on_output=on_output,
-            sync=self._durability == "full",
-            guard=guard,
-        )
         runner = Runner(
             held=self._held,
             recorded=len(self._events),
             plan=self._plan,
             store=self._store,
-            executor=executor,
+            executor=self._executor(scratch, masker, guard, on_output),
             preparer=Preparer(self._setting(), self._plan, outputs, Renderer(self._pipeline.folder)),
             outputs=outputs,
             masker=masker,
@@ -164,6 +156,19 @@ class Session:
             return Result(runner.execute(first), runner.signal)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+
+    def _executor(
+        self, scratch: Path, masker: Masker, guard: Guard | None, on_output: Callable[[str, int, bytes], None]
+    ) -> LocalExecutor:
+        return LocalExecutor(
+            run_id=self._run.id,
+            scratch=scratch,
+            logs=self._store.folder_of("logs", self._run.id),
+            masker=masker,
+            on_output=on_output,
+            sync=self._durability == "full",
+            guard=guard,
+        )
 
     def _setting(self) -> Setting:
         run, world = self._run, self._world

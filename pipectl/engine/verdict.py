@@ -13,6 +13,7 @@ from pipectl.model import OUTPUT_LIMIT, Cause, Outcome, Retry, State, Task
 from pipectl.plain_json import check_characters, check_depth
 from pipectl.tasks import find
 from pipectl.tasks.base import TaskFailed, raised
+from pipectl.template import bare
 
 Holds = Callable[[str | bool, Any], bool]
 """Whether an expectation of the task holds for an output."""
@@ -45,7 +46,7 @@ def judge(task: Task, outcome: Outcome, masker: Masker, holds: Holds) -> Verdict
         text = _as_json(value)
         for expectation in task.expect:
             if not holds(expectation, value):
-                raise TaskFailed(f"expected `{_bare(expectation)}`, which is not true of the output {_short(text)}")
+                raise TaskFailed(f"expected `{bare(expectation)}`, which is not true of the output {_short(text)}")
     except TaskFailed as error:
         return _failed(masker, error)
     except ValueError as error:
@@ -122,11 +123,6 @@ def _as_json(value: Any) -> str:
     if len(text.encode()) > OUTPUT_LIMIT:
         raise TaskFailed("the output is over 1 MiB as JSON: write a file, and give its path as the output")
     return text
-
-
-def _bare(expectation: str | bool) -> str:
-    text = str(expectation).strip()
-    return text[2:-2].strip() if text.startswith("{{") and text.endswith("}}") else text
 
 
 def _short(text: str, longest: int = 200) -> str:

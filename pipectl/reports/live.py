@@ -18,8 +18,8 @@ from pipectl.reports.forecast import Forecast
 from pipectl.reports.marks import marks_for
 from pipectl.reports.region import MOST_ROWS, Active, Standing, Waiting, paint
 from pipectl.reports.screen import Screen
-from pipectl.reports.summary import closing, listed, outcome, summary
-from pipectl.reports.text import COLOURS, coloured
+from pipectl.reports.summary import closing, outcome, summary
+from pipectl.reports.text import COLOURS, coloured, listed
 from pipectl.run_view import InstanceView
 from pipectl.store.rows import Run
 from pipectl.store.store import Store

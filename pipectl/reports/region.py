@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pipectl.durations import format_duration
 from pipectl.model import ENDED, State
@@ -50,7 +50,7 @@ class Standing:
     stopping: str | None = None
     allowed: int = 0
     active: Sequence[Active] = ()
-    waiting: Sequence[Waiting] = field(default=())
+    waiting: Sequence[Waiting] = ()
 
 
 def rows_for(lines: int) -> int:

@@ -8,7 +8,7 @@ from pipectl.durations import format_duration
 from pipectl.events import AttemptFinished, TaskClosed
 from pipectl.model import RunState, State
 from pipectl.reports.base import Report
-from pipectl.reports.text import COLOURS, clean, coloured, counted
+from pipectl.reports.text import COLOURS, clean, coloured, counted, listed
 from pipectl.run_view import InstanceView
 
 _MOST_FAILURES = 10
@@ -84,9 +84,3 @@ def outcome(one: InstanceView, event: AttemptFinished | TaskClosed) -> str:
     if one.retry_at is not None:
         words += f"; next attempt in {format_duration(max(0.0, one.retry_at - event.at))}"
     return words
-
-
-def listed(names: list[str], most: int = 8) -> str:
-    """The first of the names, and how many more there are."""
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pipectl.model import State
 
@@ -67,3 +67,9 @@ def counted(counts: Mapping[State, int], allowed: int = 0) -> str:
 def allowed_text(failed: int, allowed: int) -> str:
     """What stands behind a count of failures: how many of them do not fail the run."""
     return "" if not allowed else " (allowed)" if allowed == failed else f" ({allowed:,} allowed)"
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """The first of the names, and how many more there are."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"

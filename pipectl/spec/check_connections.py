@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from pipectl.connections import WEB_PORTS, is_port
 from pipectl.errors import Problem
 from pipectl.spec.check_access import access_problems, password_in_clear
 from pipectl.spec.declaration import Declaration
 from pipectl.spec.source import Part
 from pipectl.spec.words import did_you_mean
 from pipectl.template import TemplateError, is_expression
-
-WEB = frozenset({"http", "https"})
 
 EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 
@@ -34,7 +33,7 @@ def connection_problems(declaration: Declaration) -> Iterator[Problem]:
         yield from _declared_url_problems(name, url)
         scheme = scheme_of(url.value)
         for key, option in part.items():
-            if key != "url" and scheme and scheme not in WEB:
+            if key != "url" and scheme and scheme not in WEB_PORTS:
                 message = f"connection `{name}` is a database: `{key}` belongs to web services"
                 hint = "write `user` and `password` into the `url`" if key == "auth" else "remove it"
                 yield option.problem(message, hint, key=True)
@@ -56,7 +55,7 @@ def dialect_of(task: Part, declaration: Declaration) -> str | None:
     """The name of the database that an SQL task speaks to, where it is known."""
     named = declaration.option(task, "sql", "connection")
     scheme = "" if named is None else _scheme_of_connection(named.value, declaration)
-    return scheme.partition("+")[0] if scheme and scheme not in WEB else None
+    return scheme.partition("+")[0] if scheme and scheme not in WEB_PORTS else None
 
 
 def used_connection(name: str, task: Part, kind: str, declaration: Declaration) -> Iterator[Problem]:
@@ -80,10 +79,10 @@ def named_connection(named: Part, kind: str, declaration: Declaration) -> Iterat
     if named.value not in declaration.connections:
         yield from _unknown(named, declaration)
     elif scheme := _scheme_of_connection(named.value, declaration):
-        if kind == "sql" and scheme in WEB:
+        if kind == "sql" and scheme in WEB_PORTS:
             message = f"connection `{named.value}` is a web service, and an sql task needs a database"
             yield named.problem(message, _hint_of_kind(declaration, web=False))
-        elif kind == "http" and scheme not in WEB:
+        elif kind == "http" and scheme not in WEB_PORTS:
             message = f"connection `{named.value}` is `{scheme}://`, and an http task needs `http://` or `https://`"
             yield named.problem(message, _hint_of_kind(declaration, web=True))
 
@@ -102,7 +101,7 @@ def url_problems(what: str, url: Part) -> Iterator[Problem]:
 
 def _of_its_parts(what: str, url: Part, found: re.Match[str]) -> Iterator[Problem]:
     port = found["port"]
-    if port and _HOLE not in port and not (port.isascii() and port.isdigit() and len(port) < 6 and int(port) < 1 << 16):
+    if port and _HOLE not in port and not is_port(port):
         yield url.problem(f"the port in the url of {what} is no number below 65536", "write `HOST:PORT`")
     if found["password"] and _HOLE not in found["password"]:
         yield password_in_clear(url, f"a password in the url of {what}")
@@ -116,7 +115,7 @@ def _declared_url_problems(name: str, url: Part) -> Iterator[Problem]:
             yield url.problem(f"the url of {what} begins with an expression and goes on after it", hint)
     elif not scheme:
         yield url.problem(f"the url of {what} is no URL", _hint_for_no_url(text))
-    elif scheme in WEB:
+    elif scheme in WEB_PORTS:
         yield from url_problems(what, url)
     elif text != text.strip():
         yield url.problem(f"the url of {what} has white space around it", "write it on one line")
@@ -182,4 +181,4 @@ def _hint_of_kind(declaration: Declaration, *, web: bool) -> str:
 
 def _of_kind(declaration: Declaration, *, web: bool) -> list[str]:
     schemes = {name: _scheme_of_connection(name, declaration) for name in declaration.connections}
-    return [name for name, scheme in schemes.items() if not scheme or (scheme in WEB) == web]
+    return [name for name, scheme in schemes.items() if not scheme or (scheme in WEB_PORTS) == web]

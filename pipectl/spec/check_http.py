@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
+from pipectl.connections import WEB_PORTS
 from pipectl.durations import parse_duration
 from pipectl.errors import Problem
 from pipectl.spec.check_access import access_problems
 from pipectl.spec.check_connections import (
     EXPRESSION,
-    WEB,
     is_whole,
     names_none,
     scheme_of,
@@ -27,7 +27,6 @@ from pipectl.template import has_expression
 _BODIES = ("json", "form", "data", "body_file")
 _METHOD = re.compile(r"[A-Za-z][A-Za-z-]*")
 _REQUEST_LINE = re.compile(r"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)\s+(\S+)")
-_PORTS = {"http": 80, "https": 443}
 
 
 def http_problems(name: str, task: Part, declaration: Declaration) -> Iterator[Problem]:
@@ -62,7 +61,7 @@ def _url_problems(name: str, url: Part, named: Part | None, declaration: Declara
     if line := _REQUEST_LINE.fullmatch(text.strip()):
         hint = f"write `http: {{method: {line[1]}, url: {line[2]}}}`"
         yield url.problem("a url begins with no method", hint)
-    elif scheme in WEB:
+    elif scheme in WEB_PORTS:
         yield from url_problems(f"task `{name}`", url)
         if named is not None:
             yield from _elsewhere(url, named, declaration)
@@ -127,9 +126,9 @@ def _origin(url: str) -> tuple[str, str, int] | None:
         port = parts.port
     except ValueError:
         return None
-    if parts.scheme not in WEB or has_expression(parts.netloc):
+    if parts.scheme not in WEB_PORTS or has_expression(parts.netloc):
         return None
-    return parts.scheme, parts.hostname or "", port or _PORTS[parts.scheme]
+    return parts.scheme, parts.hostname or "", port or WEB_PORTS[parts.scheme]
 
 
 def _body_problems(name: str, http: Part) -> Iterator[Problem]:

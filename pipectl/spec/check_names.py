@@ -21,6 +21,7 @@ _PIPELINE = ("name", "dir")
 _OF_TASK = ("output", "state", "exit_code", "error")
 _OF_CONNECTION = ("url", "host", "port", "user", "password", "database")
 _NEED_CONSTANT_NAME = frozenset({"tasks", "secrets", "connections", "env"})
+_DECLARED = frozenset({"params", "vars", "secrets", "connections", "tasks"})
 _FOREACH = frozenset({"item", "index", "outer"})
 
 
@@ -63,8 +64,8 @@ class NameCheck:
         return message, f"a name with a dash is written `{section}['{reference.minus}']`"
 
     def _known(self, section: str) -> Mapping[str, object]:
-        sections = {name: name for name in ("params", "vars", "secrets", "connections", "tasks")} | {"inputs": "tasks"}
-        known: Mapping[str, object] = getattr(self._declaration, sections[section]) if section in sections else {}
+        section = "tasks" if section == "inputs" else section
+        known: Mapping[str, object] = getattr(self._declaration, section) if section in _DECLARED else {}
         return known
 
     def _wrong(self, reference: Reference, scope: Scope) -> Wrong | None:

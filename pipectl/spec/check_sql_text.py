@@ -10,9 +10,6 @@ from pipectl.sql_text import quoted
 from pipectl.template import TemplateError
 from pipectl.template.text import split
 
-FILTERS = ("identifier", "literal")
-"""The filters that may end an expression in SQL."""
-
 _OPENED = re.compile(
     r"(?:\b(?P<type>date|time|timestamp|timestamptz|interval)\s*)?(?P<quote>['\"`])(?P<text>[^'\"`\n]*)\Z", re.I
 )

@@ -13,7 +13,7 @@ from pipectl.spec.check_names import BASE, HIDDEN, IN_TASK, NameCheck, Scope
 from pipectl.spec.declaration import Declaration
 from pipectl.spec.source import Part
 from pipectl.spec.sql_files import sql_of
-from pipectl.template import TemplateError, has_expression, references
+from pipectl.template import SQL_FILTERS, TemplateError, has_expression, references
 
 _RENDERED = {
     "shell": frozenset({"argv"}),
@@ -107,11 +107,11 @@ class TemplateCheck:
         if sql is None or not has_expression(sql.value) or (render is not None and not render.value):
             return
         from pipectl.spec.check_connections import dialect_of
-        from pipectl.spec.check_sql_text import FILTERS, in_quotes
+        from pipectl.spec.check_sql_text import in_quotes
 
         problems, rest = in_quotes(sql, dialect_of(task, self._declaration))
         yield from problems
-        yield from self._check(sql, scope, rest, filters=FILTERS)
+        yield from self._check(sql, scope, rest, filters=SQL_FILTERS)
 
     def _constant_texts(self, part: Part) -> Iterator[Problem]:
         for text in part.texts():

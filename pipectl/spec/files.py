@@ -17,7 +17,7 @@ def read_text(path: str, shown: str) -> tuple[str, str]:
         with Path(path).open("rb") as file:
             raw = file.read(MAX_BYTES + 1)  # a device may never end
     except FileNotFoundError:
-        raise PipelineError([Problem(shown, 0, 0, "no such file", near_file(Path(path), Path(shown)))]) from None
+        raise PipelineError([Problem(shown, 0, 0, "no such file", _near_file(Path(path), Path(shown)))]) from None
     except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).lower()
         raise PipelineError([Problem(shown, 0, 0, f"the file cannot be read: {reason}")]) from None
@@ -31,11 +31,11 @@ def not_a_file(entry: Part, path: Path) -> Problem | None:
     if path.is_dir():
         return entry.problem(f"`{entry.value}` is a folder", "name the file in it")
     if not path.exists():
-        return entry.problem(f"no such file: `{entry.value}`", near_file(path, Path(entry.value)))
+        return entry.problem(f"no such file: `{entry.value}`", _near_file(path, Path(entry.value)))
     return None
 
 
-def near_file(path: Path, written: Path) -> str:
+def _near_file(path: Path, written: Path) -> str:
     """The hint that names a file beside `path` whose name is near to it, in the way it was `written`; or nothing."""
     try:
         names = sorted(file.name for file in path.parent.iterdir() if file.is_file())

@@ -90,7 +90,7 @@ def _connection(part: Part) -> dict[str, Any]:
 
 
 def _type(part: Part, defaults: Mapping[str, Any], declaration: Declaration) -> dict[str, Any]:
-    kind = next((kind for kind in TYPES if kind in part.value), None)
+    kind = _kind(part)
     if kind is None:
         return {}
     name = declaration.option(part, kind, "connection")
@@ -99,6 +99,10 @@ def _type(part: Part, defaults: Mapping[str, Any], declaration: Declaration) -> 
     if kind == "sql" and "file" in body:
         body["query"] = declaration.sql_files[body["file"]].text
     return {"type": kind, "body": body}
+
+
+def _kind(task: Part) -> str | None:
+    return next((kind for kind in TYPES if kind in task.value), None)
 
 
 def _task(part: Part, defaults: Mapping[str, Any], needs: tuple[str, ...]) -> dict[str, Any]:
@@ -121,7 +125,7 @@ def _task(part: Part, defaults: Mapping[str, Any], needs: tuple[str, ...]) -> di
 
 def _places(task: Part) -> dict[str, list[int]]:
     """Where the task itself says a path that must be there when it starts, by the key."""
-    kind = next((kind for kind in TYPES if kind in task.value), None)
+    kind = _kind(task)
     body = task if kind is None else task[kind]
     load = body.get("load")
     parts = {"cwd": task.get("cwd"), "file": load and load.get("file")}

@@ -39,7 +39,7 @@ def problems(pipeline: Pipeline, environ: Mapping[str, str]) -> list[Problem]:
 
 
 def _of_connections(pipeline: Pipeline) -> Iterator[Problem]:
-    from pipectl.spec.extras import missing  # with all the words that people try, which runs without connections spare
+    from pipectl.spec.extras import missing  # what a run without connections need not import
 
     for one in pipeline.connections.values():
         if isinstance(one.verify, str) and _is_missing(Path(pipeline.folder), one.verify):

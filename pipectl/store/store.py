@@ -16,7 +16,7 @@ from typing import Any
 from pipectl.errors import StateError, UsageError
 from pipectl.events import Event, RunFinished, RunResumed, RunStarted, decode, encode
 from pipectl.model import Durability, RunState
-from pipectl.store import definitions, history, names
+from pipectl.store import definitions, names
 from pipectl.store.database import Database
 from pipectl.store.definitions import Definition
 from pipectl.store.folder import unusable
@@ -212,6 +212,8 @@ class Store:
 
     def durations(self, pipeline: str) -> dict[str, float]:
         """How many seconds each instance of a pipeline took in its newest runs, by name; see `history`."""
+        from pipectl.store import history  # what only those who look ahead use
+
         with self._database.reading() as connection:
             return history.durations(connection, pipeline)
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 from pipectl.template.errors import TemplateError
 from pipectl.template.references import Reference, references
 from pipectl.template.renderer import Renderer
-from pipectl.template.text import has_expression, is_expression
-from pipectl.template.values import Computed, to_json, to_text
+from pipectl.template.text import bare, has_expression, is_expression
+from pipectl.template.values import SQL_FILTERS, Computed, to_json, to_text
 
 __all__ = [
+    "SQL_FILTERS",
     "Computed",
     "Reference",
     "Renderer",
     "TemplateError",
+    "bare",
     "has_expression",
     "is_expression",
     "references",

@@ -13,8 +13,8 @@ from pipectl.template.environment import Sandbox
 from pipectl.template.errors import TemplateError, near
 from pipectl.template.references import Reference
 from pipectl.template.text import LONGEST, Expression
+from pipectl.template.values import SQL_FILTERS
 
-SQL_FILTERS = ("identifier", "literal")
 OWN_NAMES = frozenset({"range", "dict", "null", "exists", "glob", "lines"})
 
 _DASHED = re.compile(r"\b(\w+)\.(\w+(?:-\w+)+)")

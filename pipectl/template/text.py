@@ -34,6 +34,13 @@ def is_expression(text: str) -> bool:
     return len(parts) == 1 and isinstance(parts[0], Expression)
 
 
+def bare(condition: str | bool) -> str:
+    """A condition as it is shown: on one line, without its braces."""
+    text = condition if isinstance(condition, str) else str(condition).lower()
+    text = " ".join(text.split())
+    return text[2:-2].strip() if text.startswith("{{") and text.endswith("}}") else text
+
+
 def split(text: str) -> list[str | Expression]:
     """The text as plain parts and expressions, in order; no part is empty.
 

@@ -12,6 +12,9 @@ from typing import Any
 from pipectl.template.errors import TemplateError
 from pipectl.template.limits import allow
 
+SQL_FILTERS = ("identifier", "literal")
+"""The filters that may end an expression in SQL."""
+
 _SEQUENCES = (list, tuple, range, Iterator)
 
 

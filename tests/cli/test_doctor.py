@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from pipectl.cli.doctor_check import Check
-from pipectl.cli.doctor_machine import _sqlite
-from pipectl.cli.doctor_state import _place, _runs, _writable
+from pipectl.cli.doctor.check import Check
+from pipectl.cli.doctor.machine import _sqlite
+from pipectl.cli.doctor.state import _place, _runs, _writable
 from pipectl.model import RunState
 from tests.cli.test_plan import files
 from tests.conftest import PIPECTL, Project, wait_until
@@ -132,7 +132,7 @@ def test_state_that_others_can_read_is_warned_of(project: Project) -> None:
 
 
 def test_network_file_system_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipectl.cli.doctor_state.file_system", lambda folder: "nfs4")
+    monkeypatch.setattr("pipectl.cli.doctor.state.file_system", lambda folder: "nfs4")
     check = _place(tmp_path)
     assert isinstance(check, Check)
     assert (check.status, "nfs4" in check.message) == ("error", True)

@@ -179,7 +179,7 @@ def test_a_run_that_was_resumed_to_its_end_meanwhile_is_not_cancelled(project: P
     seen = store.find("latest")
     project.write("ok", "")
     project("resume")
-    from pipectl.cli.cancel import _cancel_interrupted
+    from pipectl.cli.commands.cancel import _cancel_interrupted
 
     assert _cancel_interrupted(store, seen).state == "success"
     store.close()

@@ -41,7 +41,7 @@ def test_help_lists_every_command_with_its_line(project: Project) -> None:
 
 def test_lines_of_help_agree_with_the_commands_themselves() -> None:
     for name, line in COMMANDS.items():
-        doc = import_module(f"pipectl.cli.{name}").main.__doc__
+        doc = import_module(f"pipectl.cli.commands.{name}").main.__doc__
         assert doc.startswith(line.removesuffix(".")), (name, doc)
 
 

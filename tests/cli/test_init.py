@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipectl.cli.init import TEMPLATES
+from pipectl.cli.commands.init import TEMPLATES
 from tests.conftest import Project
 
 

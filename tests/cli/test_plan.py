@@ -58,7 +58,7 @@ def test_plan_says_why(project: Project) -> None:
         "rest": "all_success, and upstream is skipped (all)",
         "check": "after fetch; if `tasks.fetch.output == 'x'`",
         "mend": "one_failed, and upstream is success (fetch)",
-        "done": "after fetch, all, rest and 2 others (always)",
+        "done": "after fetch, all, rest, check and 1 more (always)",
     }
 
 

@@ -45,6 +45,10 @@ def test_at_sign_in_the_path_of_a_web_address_is_no_end_of_a_password() -> None:
     assert rendered("mysql://ada:a/b?c@h/x").address.password == "a/b?c"
 
 
+def test_value_in_the_path_of_a_web_address_is_encoded_whatever_the_case_of_its_scheme() -> None:
+    assert rendered("HTTPS://example.org/{{ params.path }}", path="a/b").url == "HTTPS://example.org/a%2Fb"
+
+
 def test_host_in_brackets_is_an_address_of_ipv6() -> None:
     address = rendered("postgresql://[::1]:5432/x").address
     assert (address.host, address.port) == ("::1", 5432)

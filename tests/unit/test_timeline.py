@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipectl.cli.timeline import Timeline
+from pipectl.cli.tables.timeline import Timeline
 from pipectl.events import AttemptFinished, AttemptStarted, Event, RunFinished, RunResumed, RunStarted, TaskOpened
 from pipectl.model import RunState, State
 from pipectl.reports.marks import marks_for

@@ -9,16 +9,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pipectl.connections import Connection
 from pipectl.model import Call, Outcome, Task
 from pipectl.tasks.base import Context, TaskFailed, result
 from pipectl.tasks.http import fields, urls
 from pipectl.tasks.own import own_call
 from pipectl.template import TemplateError
-
-if TYPE_CHECKING:
-    from pipectl.connections import Connection
 
 _METHOD = re.compile(r"[A-Za-z][A-Za-z-]*")
 _NOT_IDEMPOTENT = frozenset({"POST", "PATCH"})

@@ -25,13 +25,13 @@ from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, make_headers, parse_url
 
+from pipectl.connections import WEB_PORTS
 from pipectl.tasks.http.faults import BadHeaders
 from pipectl.tasks.own import Fault
 
 Place = tuple[Any, ...]
 """An address as sockets take it: it begins with its text and the port."""
 
-_PORTS = {"http": 80, "https": 443}
 _LOST = (FirstHeaderLineIsContinuationDefect, MisplacedEnvelopeHeaderDefect, MissingHeaderBodySeparatorDefect)
 _TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")  # by NAT64, to the address of IPv4 at its end
 _INSIDE = tuple(
@@ -82,7 +82,7 @@ class Network:
 
     def _by_proxy(self, url: Url, proxy: Url) -> _Http | _Https:
         if self._outside:
-            check_outside(_place(url)[0])
+            _check_outside(_place(url)[0])
         secure = proxy.scheme == "https"
         own = ssl.create_default_context() if secure else None
         config = ProxyConfig(own, use_forwarding_for_https=False, assert_hostname=None, assert_fingerprint=None)
@@ -135,7 +135,7 @@ class _Dialling:
         for family, place in resolve(self._dns_host, self.port):
             self.address = str(place[0])
             if self.comes_from_outside:
-                check_outside(self.address)
+                _check_outside(self.address)
             try:
                 return _dial(family, place)
             except OSError as error:
@@ -187,7 +187,7 @@ def _dial(family: int, place: Place) -> socket.socket:
     return connected
 
 
-def check_outside(address: str) -> None:
+def _check_outside(address: str) -> None:
     """Raises Fault for an address that a server of the internet may not send us to."""
     if is_internal(address):
         raise Fault(f"a server of the internet redirects to `{address}`, which is an address inside: not followed")
@@ -223,7 +223,7 @@ def _proxy(url: Url) -> Url | None:
             raise LocationParseError(named)
     except LocationParseError:  # not shown: a password may stand in it
         raise Fault(f"`{variable}` in the environment is no URL of a proxy") from None
-    if proxy.scheme not in _PORTS:
+    if proxy.scheme not in WEB_PORTS:
         raise Fault(f"the environment names a proxy that is neither http nor https: `{proxy.scheme}`")
     return proxy
 
@@ -234,4 +234,4 @@ def _credentials(proxy: Url) -> dict[str, str]:
 
 
 def _place(url: Url) -> tuple[str, int]:
-    return (url.host or "").strip("[]"), url.port or _PORTS[url.scheme or "http"]
+    return (url.host or "").strip("[]"), url.port or WEB_PORTS[url.scheme or "http"]

@@ -15,10 +15,10 @@ from urllib.parse import quote, urljoin
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
+from pipectl.connections import WEB_PORTS
 from pipectl.tasks.own import Fault
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_PORTS = {"http": 80, "https": 443}
 _LONGEST_SHOWN = 200
 
 
@@ -68,7 +68,7 @@ class Request:
     def origin(self) -> tuple[str | None, str | None, int | None]:
         """What must be the same for two requests to go to one server."""
         url = self.url
-        return url.scheme, url.host, url.port or _PORTS.get(url.scheme or "")
+        return url.scheme, url.host, url.port or WEB_PORTS.get(url.scheme or "")
 
 
 def shown(url: Url) -> str:
@@ -89,7 +89,7 @@ def redirected(request: Request, status: int, location: str) -> Request:
     be followed.
     """
     url = target(request.url, location)
-    if url.scheme not in _PORTS or not url.host:
+    if url.scheme not in WEB_PORTS or not url.host:
         raise Fault(f"{request}: it redirects to `{shown(url)}`, which is neither http nor https")
     method = "GET" if _becomes_get(request.method, status) else request.method
     following = replace(request, url=url, method=method)

@@ -9,21 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
+from pipectl.connections import WEB_PORTS, Connection
 from pipectl.tasks.base import TaskFailed
 from pipectl.template import Computed, to_text
-
-if TYPE_CHECKING:
-    from pipectl.connections import Connection
 
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _HOST = re.compile(r"[a-z0-9._~-]+|[0-9a-f:.]*:[0-9a-f:.]*(?:%25[a-z0-9._~-]+)?")
 _STRAY_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 _ALLOWED = "%/:@!$&'()*+,;=?"
 _LONGEST_HOST = 253
-_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +39,7 @@ class Url:
     @property
     def origin(self) -> tuple[str, str, int]:
         """What must be the same for two URLs to lead to one server."""
-        return self.scheme, self.host, self.port or _PORTS[self.scheme]
+        return self.scheme, self.host, self.port or WEB_PORTS[self.scheme]
 
     @property
     def text(self) -> str:
@@ -104,7 +100,7 @@ def parse(text: str, what: str = "`url`") -> Url:
     except ValueError:  # not shown: a password may stand in it
         note = _note(text.partition("://")[2].partition("/")[0].rpartition("@")[2])
         raise TaskFailed(f"{what} is no URL: its host or port cannot be read{note}") from None
-    if split.scheme not in _PORTS:
+    if split.scheme not in WEB_PORTS:
         raise TaskFailed(f"{what} begins with `{split.scheme}:`, and an http task knows only http and https")
     if len(host) > _LONGEST_HOST:
         raise TaskFailed(f"the host in {what} is longer than any name of one")

@@ -7,17 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rich.text import Text
 
-from pipectl.cli.notable import notable
-from pipectl.cli.row_list import print_rows
-from pipectl.cli.runs_table import took
-from pipectl.cli.tables import Screen, moment, state_text
-from pipectl.cli.timeline import Timeline
+from pipectl.cli.tables.notable import notable
+from pipectl.cli.tables.row_list import print_rows
+from pipectl.cli.tables.runs import took
+from pipectl.cli.tables.screen import Screen, moment, state_text
+from pipectl.cli.tables.timeline import Timeline
 from pipectl.durations import format_duration
 from pipectl.model import RunState, State, Task
 from pipectl.reports.cells import cells
 from pipectl.reports.marks import marks_for
-from pipectl.reports.summary import listed
-from pipectl.reports.text import clean, counted
+from pipectl.reports.text import clean, counted, listed
 from pipectl.run_view import InstanceView, RunView
 from pipectl.store.rows import Run
 

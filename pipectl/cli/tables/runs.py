@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from pipectl.cli.row_list import print_rows
-from pipectl.cli.tables import Screen, moment, state_text, typed
+from pipectl.cli.tables.row_list import print_rows
+from pipectl.cli.tables.screen import Screen, moment, state_text, typed
 from pipectl.durations import format_duration
 from pipectl.model import RunState
 from pipectl.store.rows import Run

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from pipectl.cli.doctor_check import Check, Status
-from pipectl.cli.row_list import print_rows
-from pipectl.cli.tables import Screen, number
+from pipectl.cli.doctor.check import Check, Status
+from pipectl.cli.tables.row_list import print_rows
+from pipectl.cli.tables.screen import Screen, number
 from pipectl.reports.text import clean
 
 _STYLES: dict[Status, str] = {"ok": "green", "warning": "yellow", "error": "red"}

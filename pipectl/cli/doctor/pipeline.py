@@ -9,16 +9,18 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipectl.cli.doctor_check import Check
-from pipectl.cli.outlook import name_taken, read_pipeline
-from pipectl.cli.plan_facts import listed
-from pipectl.cli.tables import number
+from pipectl.cli.definition import read_pipeline
+from pipectl.cli.doctor.check import Check
+from pipectl.cli.outlook import name_taken
+from pipectl.cli.tables.screen import number
 from pipectl.engine.foresight import Foresight
 from pipectl.engine.outputs import Outputs
 from pipectl.engine.prepare import Setting, run_names
 from pipectl.errors import PipelineError, Problem, StateError
+from pipectl.masking import MASK
 from pipectl.model import Pipeline
 from pipectl.plan import Plan
+from pipectl.reports.text import listed
 from pipectl.store.folder import of_pipeline
 from pipectl.tasks import python
 from pipectl.tasks.base import TaskFailed
@@ -77,7 +79,7 @@ def _programs(pipeline: Pipeline) -> Iterator[Check]:
         if program is not None:
             found.setdefault((task.type or "", program), []).append(task.name)
     for (kind, program), tasks in found.items():
-        of_tasks = f", of {listed(tasks)}"
+        of_tasks = f", of {listed(tasks, 4)}"
         yield _python(program, of_tasks) if kind == "python" else Check("program", "ok", f"{program}{of_tasks}")
 
 
@@ -88,7 +90,7 @@ def _foresight(pipeline: Pipeline) -> Foresight:
         run=run_names("", moment, "manual", ""),
         params={},
         vars={},
-        secrets=dict.fromkeys(pipeline.secrets, "***"),
+        secrets=dict.fromkeys(pipeline.secrets, MASK),
         environ=os.environ,
         env_file={},
     )

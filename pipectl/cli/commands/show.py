@@ -36,7 +36,7 @@ def main(
         rows = [instance_facts(one, outputs.get(one.name)) for one in view.instances.values()]
         typer.echo(json.dumps({"run": run_facts(found), "instances": rows}))
         return
-    from pipectl.cli.run_table import print_run
+    from pipectl.cli.tables.run import print_run
 
     hint = ""
     if found.state in {RunState.FAILED, RunState.CANCELLED, RunState.INTERRUPTED}:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -42,20 +41,13 @@ def main(
 
 def _check(file: str) -> tuple[list[Problem], int]:
     """The problems of a file, and how many tasks it has where it is valid."""
-    from pathlib import Path
-
-    from pipectl.cli.definition import standard_input
-    from pipectl.spec.build import build
-    from pipectl.spec.load import load, load_text
-    from pipectl.spec.world import problems
+    from pipectl.cli.definition import read_pipeline
 
     try:
-        loaded = load_text(standard_input(), str(Path.cwd()), "stdin") if file == "-" else load(file)
+        pipeline, warnings = read_pipeline(file)
     except PipelineError as error:
         return list(error.problems), 0
-    pipeline = build(loaded.document)
-    outside = [replace(problem, warning=True) for problem in problems(pipeline, os.environ)]
-    return [*loaded.warnings, *outside], len(pipeline.tasks)
+    return warnings, len(pipeline.tasks)
 
 
 def _print_text(file: str, problems: Sequence[Problem], tasks: int) -> None:
@@ -66,11 +58,9 @@ def _print_text(file: str, problems: Sequence[Problem], tasks: int) -> None:
 
 
 def _as_json(problems: Sequence[Problem]) -> dict[str, list[dict[str, object]]]:
+    from pipectl.cli.facts import problem_facts
+
     def rows(*, warning: bool) -> list[dict[str, object]]:
-        return [
-            {"file": p.file, "line": p.line, "column": p.column, "message": p.message, "hint": p.hint}
-            for p in problems
-            if p.warning is warning
-        ]
+        return [problem_facts(problem) for problem in problems if problem.warning is warning]
 
     return {"errors": rows(warning=False), "warnings": rows(warning=True)}

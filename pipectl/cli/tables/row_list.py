@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.console import OverflowMethod
 from rich.text import Text
 
-from pipectl.cli.tables import Screen
+from pipectl.cli.tables.screen import Screen
 
 _LEAST = 8  # columns that are left of a column that gives way
 _LEAST_PROSE = 24

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.cells import cell_len
 from rich.text import Text
 
-from pipectl.cli.row_list import cut
-from pipectl.cli.tables import Screen
+from pipectl.cli.tables.row_list import cut
+from pipectl.cli.tables.screen import Screen
 from pipectl.drawing.lanes import Row, as_ascii, draw
 from pipectl.drawing.picture import Box, Picture, reduced
 from pipectl.reports.text import clean

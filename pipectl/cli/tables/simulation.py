@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from pipectl.cli.notable import notable
 from pipectl.cli.plan_facts import path_text, unknown_text
-from pipectl.cli.row_list import print_rows
-from pipectl.cli.tables import Screen, state_text
-from pipectl.cli.timeline import Timeline
+from pipectl.cli.tables.notable import notable
+from pipectl.cli.tables.row_list import print_rows
+from pipectl.cli.tables.screen import Screen, state_text
+from pipectl.cli.tables.timeline import Timeline
 from pipectl.durations import format_duration
 from pipectl.engine.simulation import Simulation
 from pipectl.reports.marks import marks_for

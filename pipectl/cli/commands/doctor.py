@@ -20,12 +20,13 @@ def main(
     state: State = None,
 ) -> None:
     """Check this machine, a state, and what a pipeline needs. Nothing is changed."""
-    from pipectl.cli import doctor_machine, doctor_pipeline, doctor_state
+    from pipectl.cli.doctor import machine, pipeline
+    from pipectl.cli.doctor import state as states
 
-    checks = [*doctor_machine.checks(), *doctor_state.checks(file, state), *doctor_pipeline.checks(file, state)]
+    checks = [*machine.checks(), *states.checks(file, state), *pipeline.checks(file, state)]
     if as_json:
         typer.echo(json.dumps({"checks": [asdict(check) for check in checks]}))
         return
-    from pipectl.cli.doctor_table import print_checks
+    from pipectl.cli.doctor.table import print_checks
 
     print_checks(checks)

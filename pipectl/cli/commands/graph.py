@@ -40,14 +40,15 @@ def main(
     of it leads to what it needs, and so do lines from above that end in an arrow; all else at its right leads to those
     that need it. A filled circle hangs on the line above it. Needs that follow from others are left out, but for json.
     """
-    from pipectl.cli.outlook import read_pipeline, tell
+    from pipectl.cli.definition import read_pipeline
+    from pipectl.cli.outlook import tell
     from pipectl.drawing.picture import picture
 
     pipeline, warnings = read_pipeline(file)
     tell(warnings)
     drawn = picture(pipeline)
     if form is Format.TREE:
-        from pipectl.cli.tree import print_tree
+        from pipectl.cli.tables.tree import print_tree
 
         print_tree(drawn)
     else:

@@ -29,6 +29,6 @@ def main(
     if as_json:
         typer.echo(json.dumps(plan_facts(found)))
         return
-    from pipectl.cli.plan_table import print_plan
+    from pipectl.cli.tables.plan import print_plan
 
     print_plan(found)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from pipectl.cli.plan_facts import Expected, ExpectedRun, listed, path_text, unknown_text
-from pipectl.cli.row_list import print_rows
-from pipectl.cli.tables import Screen, number, typed
+from pipectl.cli.plan_facts import Expected, ExpectedRun, path_text, unknown_text
+from pipectl.cli.tables.row_list import print_rows
+from pipectl.cli.tables.screen import Screen, number, typed
 from pipectl.durations import format_duration
 from pipectl.model import RunState
-from pipectl.reports.text import clean
+from pipectl.reports.text import clean, listed
 
 _STYLES = {"skip": "dim", "later": "yellow", "fail": "red", "cancel": "yellow"}
 _MARKS = {"skip": "skipped: ", "fail": "fails: ", "cancel": "cancelled: "}
@@ -70,4 +70,4 @@ def _interpreters(run: ExpectedRun) -> list[str]:
             tasks.setdefault(one.program or "none: there is no such interpreter", []).append(one.task.name)
     if len(tasks) == 1:
         return [f"python: {program}" for program in tasks]
-    return [f"python of {listed(names)}: {program}" for program, names in tasks.items()]
+    return [f"python of {listed(names, 4)}: {program}" for program, names in tasks.items()]

@@ -26,8 +26,6 @@ _STYLES = {
     "pending": "dim",
 }
 _ROOMY = 60  # columns from which on there is room between columns, and for a date with its time
-
-
 _UNBOUNDED = 1 << 16
 
 

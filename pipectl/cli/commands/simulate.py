@@ -46,6 +46,6 @@ def main(
     if as_json:
         typer.echo(json.dumps(simulation_facts(simulation)))
         return
-    from pipectl.cli.simulation_table import print_simulation
+    from pipectl.cli.tables.simulation import print_simulation
 
     print_simulation(simulation, every=every)

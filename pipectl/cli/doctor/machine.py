@@ -11,17 +11,12 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
 from pipectl import __version__
-from pipectl.cli.doctor_check import Check
+from pipectl.cli.doctor.check import Check
 from pipectl.engine.session import usable_cores
 from pipectl.executors.platform import is_portable
 from pipectl.programs import find_program
 
-_EXTRAS = {
-    "postgres": ("psycopg",),
-    "mysql": ("PyMySQL",),
-    "duckdb": ("duckdb",),
-    "parquet": ("pyarrow",),
-}
+_EXTRAS = {"postgres": "psycopg", "mysql": "PyMySQL", "duckdb": "duckdb", "parquet": "pyarrow"}
 
 
 def checks() -> Iterator[Check]:
@@ -31,8 +26,8 @@ def checks() -> Iterator[Check]:
     yield _sqlite(sqlite3.sqlite_version_info)
     yield _processes()
     yield _shell()
-    for extra, packages in _EXTRAS.items():
-        yield _extra(extra, packages)
+    for extra, package in _EXTRAS.items():
+        yield _extra(extra, package)
     yield _terminal()
 
 
@@ -76,9 +71,9 @@ def _shell() -> Check:
     )
 
 
-def _extra(extra: str, packages: tuple[str, ...]) -> Check:
+def _extra(extra: str, package: str) -> Check:
     try:
-        found = ", ".join(f"{package} {version(package)}" for package in packages)
+        found = f"{package} {version(package)}"
     except PackageNotFoundError:
         return Check(
             f"extra {extra}", "ok", "is not installed", f"where it is needed: `pip install 'pipectl[{extra}]'`"

@@ -9,11 +9,11 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipectl.cli.doctor_check import Check
-from pipectl.cli.plan_facts import listed
+from pipectl.cli.doctor.check import Check
 from pipectl.cli.state_option import state_option
 from pipectl.errors import StateError, UsageError
 from pipectl.model import RunState
+from pipectl.reports.text import listed
 from pipectl.store.folder import file_system, has_state, is_remote, nearest, of_pipeline
 from pipectl.store.store import Store
 

@@ -24,6 +24,6 @@ def main(
     if as_json:
         typer.echo(json.dumps({"runs": [run_facts(run) for run in runs]}))
         return
-    from pipectl.cli.runs_table import print_runs
+    from pipectl.cli.tables.runs import print_runs
 
     print_runs(runs)

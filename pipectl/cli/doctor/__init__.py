@@ -1,0 +1,1 @@
+"""What `pipectl doctor` looks at."""

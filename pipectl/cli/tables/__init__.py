@@ -1,0 +1,1 @@
+"""How commands show runs and plans to people."""
