@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Value = TypeVar("Value")
 
@@ -52,18 +52,26 @@ _STANDARD = _Rules((_STRING, _DOUBLE))
 _COMMENT_MARKS = re.compile(r"/\*|\*/")
 _ROUTINES = frozenset({"TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "PACKAGE"})
 _OTHER_OBJECTS = frozenset({"TABLE", "VIEW", "INDEX", "SCHEMA", "DATABASE", "TYPE", "SEQUENCE", "RULE", "POLICY"})
-_ENDED_BY_NAME = frozenset({"IF", "LOOP", "WHILE", "REPEAT", "FOR"})
+_BLOCKS = frozenset({"IF", "LOOP", "WHILE", "REPEAT", "FOR"})
+_BEFORE_BLOCKS = frozenset({";", "BEGIN", "ATOMIC", "THEN", "ELSE", "DO", "LOOP", "REPEAT"})
+_BEFORE_BODIES = frozenset({"ROW", "DO", ")", "DETERMINISTIC", "DATA", "SQL", "DEFINER", "INVOKER"})
+_OF_TRANSACTIONS = frozenset({"BEGIN", "COMMIT", "END", "ROLLBACK", "ABORT"})
+_COMMITTING = frozenset(
+    {"ALTER", "CREATE", "DROP", "RENAME", "TRUNCATE", "GRANT", "REVOKE", "LOCK", "OPTIMIZE", "REPAIR", "FLUSH", "RESET"}
+)
+_WORDS = 4  # so many tell what a statement is: CREATE OR REPLACE TEMPORARY
 
 
 @dataclass(frozen=True, slots=True)
 class Statement(Generic[Value]):
     """One statement: its text and values as they follow each other.
 
-    `number` counts from 1 in its text; `words` are the first two, in capitals; `line` is its first line that is no
-    comment, with `{{ … }}` for each value.
+    `number` counts from 1 in its text; `words` are the first four, in capitals; `line` is its first line that is no
+    comment, with `{{ … }}` for each value, and begins at `offset` of the text, in which a value is one character.
     """
 
     number: int
+    offset: int
     parts: tuple[str | Value, ...]
     words: tuple[str, ...]
     line: str
@@ -101,8 +109,40 @@ def statements(parts: Sequence[str | Value], dialect: str) -> list[Statement[Val
         if at < span.end:
             pieces.append(text[at : span.end])
         line = text[span.first : span.end].partition("\n")[0].rstrip().replace(_VALUE, "{{ … }}")
-        found.append(Statement(len(found) + 1, tuple(pieces), tuple(span.words), line))
+        found.append(Statement(len(found) + 1, span.first, tuple(pieces), tuple(span.words), line))
     return found
+
+
+def objection(
+    statement: Statement[Any], dialect: str | None, *, transaction: bool, once: bool
+) -> tuple[str, str] | None:
+    """Why a task cannot run the statement, and what to do, as far as its first words tell that.
+
+    `transaction` and `once` are the options of the task.
+    """
+    words, word = statement.words, statement.words[0].lower() if statement.words else ""
+    if statement.line.startswith("\\"):
+        return f"`\\{word}` is a command of psql, not SQL", "files are read by `load` and written by `save`"
+    if word == "delimiter":
+        return "`delimiter` is a command of MySQL's client, not SQL", "remove it: bodies of routines are known without"
+    if transaction and _is_of_transactions(words):
+        return f"a task is one transaction already, without `{word}`", "remove it, or write `transaction: false`"
+    if once and _RULES.get(dialect or "") is _MYSQL and _commits(words):
+        message = f"`{word}` commits by itself, and a second attempt would do again what `once` is to do once"
+        return message, "give it a task of its own, without `once`"
+    return None
+
+
+def _is_of_transactions(words: tuple[str, ...]) -> bool:
+    if words[:1] == ("ROLLBACK",):
+        return "TO" not in words[1:3]
+    if words[:2] == ("BEGIN", "NOT"):
+        return False
+    return words[:2] == ("START", "TRANSACTION") or bool(_OF_TRANSACTIONS.intersection(words[:1]))
+
+
+def _commits(words: tuple[str, ...]) -> bool:
+    return bool(_COMMITTING.intersection(words[:1])) and not {"TEMPORARY", "PREPARE"}.intersection(words)
 
 
 def _joined(parts: Sequence[str | None]) -> tuple[str, list[tuple[int, int]]]:
@@ -187,7 +227,8 @@ def _spans(text: str, dialect: str) -> Iterator[_Span]:
 class _Span:
     """Where a statement stands in its text: from `start` to `end`, its first token that is no comment at `first`.
 
-    It is open as long as a semicolon would not end it.
+    It is open as long as a semicolon would not end it. Its blocks, in the body of a routine or trigger, are the words
+    that began them; a CASE that is an expression, and holds no statements, is a block without a word.
     """
 
     def __init__(self) -> None:
@@ -195,12 +236,13 @@ class _Span:
         self.end = 0
         self.words: list[str] = []
         self._is_routine: bool | None = None
-        self._parentheses = self._blocks = 0
+        self._parentheses = 0
+        self._blocks: list[str] = []
         self._before = ""
 
     @property
     def is_open(self) -> bool:
-        return self._parentheses > 0 or self._blocks > 0
+        return self._parentheses > 0 or bool(self._blocks)
 
     @property
     def is_empty(self) -> bool:
@@ -223,19 +265,30 @@ class _Span:
         self._before = token
 
     def _take_word(self, word: str) -> None:
-        if len(self.words) < 2:
+        if len(self.words) < _WORDS:
             self.words.append(word)
+        if self._parentheses > 0:
+            return
         if self._is_routine:
-            self._blocks += self._change(word)
-        elif self.words[0] == "CREATE" and self._is_routine is None and not self._parentheses:
+            self._take_word_of_routine(word)
+        elif self.words[0] in ("CREATE", "EXPLAIN") and self._is_routine is None:
             self._is_routine = True if word in _ROUTINES else False if word in _OTHER_OBJECTS else None
         elif self.words == ["BEGIN", "NOT"]:  # MariaDB's block outside of a routine: BEGIN NOT ATOMIC
-            self._is_routine, self._blocks = True, 1
+            self._is_routine, self._blocks = True, ["BEGIN"]
 
-    def _change(self, word: str) -> int:
-        """What a word in a routine does to the number of open blocks. `END IF` ends what nothing here began."""
-        if self._before == "END" and (word == "CASE" or word in _ENDED_BY_NAME):
-            return 0 if word == "CASE" else 1
-        if word == "CASE":
-            return 1 if self._blocks else 0
-        return {"BEGIN": 1, "END": -1}.get(word, 0)
+    def _take_word_of_routine(self, word: str) -> None:
+        if word == "END":
+            del self._blocks[-1:]
+        elif word == "BEGIN" or (word in _BLOCKS and self._begins_statement):
+            self._blocks.append(word)
+        elif word == "CASE" and self._before != "END":
+            self._blocks.append(word if self._begins_statement else "")
+
+    @property
+    def _begins_statement(self) -> bool:
+        """Whether the next word is the first of a statement in a routine, or may be that of its body."""
+        if self._before.endswith(":"):  # a label
+            return True
+        if not self._blocks:
+            return self._before in _BEFORE_BODIES
+        return self._blocks[-1] != "" and self._before in _BEFORE_BLOCKS

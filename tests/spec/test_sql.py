@@ -143,3 +143,41 @@ def test_all_faults_of_one_text_are_told_at_once() -> None:
     found = problems("select '{{ params.day }}', {{ params.gone }}, '{{ params.n }}'")
     assert [problem.column for problem in found] == sorted(problem.column for problem in found)
     assert [problem.message.split()[0] for problem in found] == ["`{{", "parameter", "`{{"]
+
+
+@pytest.mark.parametrize(
+    ("connection", "text", "message"),
+    [
+        ("db", "select 1; begin; select 2", "a task is one transaction already, without `begin`"),
+        ("my", "start transaction; select 1", "a task is one transaction already, without `start`"),
+        ("pg", "select {{ params.n }}; /* so */ COMMIT", "a task is one transaction already, without `commit`"),
+        ("my", "DELIMITER //", "`delimiter` is a command of MySQL's client, not SQL"),
+        ("pg", "\\copy t from 'x'", "`\\copy` is a command of psql, not SQL"),
+    ],
+)
+def test_statement_that_no_task_can_run_is_told_where_it_stands(connection: str, text: str, message: str) -> None:
+    (problem,) = problems(text, connection)
+    assert problem.message == message
+    assert problem.column == 7 + text.lower().index(message.rpartition("`")[0].rpartition("`")[2])
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "{query: begin; select 1; commit, transaction: false}",
+        "{query: savepoint s; rollback to s}",
+        "{query: select 1; begin, connection: any}",
+        "{query: select 'a; begin'}",
+    ],
+)
+def test_statements_of_transactions_are_left_alone_where_they_may_stand(sql: str) -> None:
+    assert body(sql)["query"]
+
+
+def test_once_is_not_for_what_commits_by_itself() -> None:
+    text = "{query: 'insert into t values (1); truncate t', once: true, connection: %s}"
+    with pytest.raises(PipelineError) as raised:
+        body(text % "my")
+    (problem,) = raised.value.problems
+    assert problem.message.startswith("`truncate` commits by itself")
+    assert body(text % "pg")["once"]

@@ -60,14 +60,15 @@ def mariadb() -> Iterator[Server]:
     if not Path("/usr/sbin/mariadbd").exists():
         _install("/usr/sbin/mariadbd")
     with _folder("mariadbd") as (data, run_as):
-        _do([*run_as, "mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db"])
+        own = ["--no-defaults", f"--datadir={data}", f"--tmpdir={data}"]  # what others left in /tmp may be in the way
+        _do([*run_as, "mariadb-install-db", *own, "--skip-test-db"])
         port = _free_port()
         start = data.with_name("start.sql")
         quoted = PASSWORD.replace("'", "''")
         start.write_text(f"CREATE USER '{USER}'@'%' IDENTIFIED BY '{quoted}';\nGRANT ALL ON *.* TO '{USER}'@'%';\n")
         start.chmod(0o644)
         options = [
-            f"--datadir={data}",
+            *own[1:],
             "--bind-address=127.0.0.1",
             f"--port={port}",
             f"--socket={data}/socket",

@@ -113,7 +113,7 @@ def test_sq_05_a_wait_for_a_lock_ends_with_the_time_limit(project: Project) -> N
     with sqlite3.connect(project.root / "x.db", isolation_level=None) as other:
         other.execute("create table t (a)")
         other.execute("begin immediate")
-        project.run(sql("sqlite:///x.db", "insert into t values (1)", ", timeout: 1s"), code=1)
+        project.run(sql("sqlite:///x.db", "insert into t values (1)", ", timeout: 3s"), code=1)
         assert "time" in project.error("t")
         assert "waiting for the lock" in project.log("t")
         other.execute("rollback")

@@ -72,6 +72,24 @@ def test_each_database_has_rules_of_its_own(dialect: str, text: str) -> None:
         ),
         ("mysql", "create procedure p() begin begin select 1; end; l: loop leave l; end loop l; end"),
         ("mysql", "begin not atomic select 1; select 2; end"),
+        ("mysql", "create trigger r before insert on t for each row if new.a < 0 then set new.a = 0; end if"),
+        (
+            "mysql",
+            "create trigger r before insert on t for each row if new.a < 0 then if new.b then set new.a = 0; "
+            "else set new.a = if(new.c, 1, case when new.d then 2 else 3 end); end if; elseif new.e then "
+            "case new.a when 1 then set new.a = 2; else begin end; end case; end if",
+        ),
+        ("mysql", "create trigger r before insert on t for each row case new.a when 1 then set new.a = 2; end case"),
+        ("mysql", "create trigger r before insert on t for each row set new.a = case when new.b then 1 else 2 end"),
+        ("mysql", "create event e on schedule every 1 day do while f() do delete from t limit 9; end while"),
+        ("mysql", "create procedure p() l: repeat set @a = repeat('x', 2); until @a end repeat l"),
+        (
+            "mysql",
+            "create procedure if not exists p() begin select case a when 1 then 2 end for update; "
+            "declare exit handler for not found begin end; drop table if exists t; end",
+        ),
+        ("postgresql", "create function f(begin int, n int) returns int language sql return n"),
+        ("sqlite", "explain query plan create trigger r after insert on a begin delete from b; end"),
     ],
 )
 def test_the_body_of_a_routine_is_one_statement(dialect: str, text: str) -> None:
@@ -100,7 +118,7 @@ def test_values_stay_where_they_stand() -> None:
 
 def test_a_statement_is_named_by_its_first_line_that_is_no_comment() -> None:
     one = statements(["-- about\nselect ", 1, "\nfrom t"], "sqlite")[0]
-    assert (one.number, one.line, one.words) == (1, "select {{ … }}", ("SELECT", "FROM"))
+    assert (one.number, one.line, one.words) == (1, "select {{ … }}", ("SELECT", "FROM", "T"))
 
 
 @pytest.mark.parametrize("dialect", [*FOUR, None])

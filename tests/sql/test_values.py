@@ -76,7 +76,26 @@ def test_an_empty_list_is_a_list_without_rows(db: Base, column: str) -> None:
     assert db.rows(f"select a from t where {column} in ({{{{ ids }}}})", ids=[]) == []
     assert db.rows(f"select a from t where {column} IN ( {{{{ ids }}}} ) and a = {{{{ one }}}}", ids=[], one=1) == []
     assert db.rows(f"select a from t where {column} not in ({{{{ ids }}}}) order by a", ids=[]) == [(1,), (2,)]
-    assert db.rows("select a from t where a in (1, {{ ids }})", ids=[]) == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "list_of", ["a in (1, {{ ids }})", "a = {{ ids }}", "a not in (/* */ {{ ids }})", "abs({{ ids }})"]
+)
+def test_an_empty_list_that_is_no_whole_list_is_refused(db: Base, list_of: str) -> None:
+    db.query("create table t (a integer)")
+    with pytest.raises(Fault, match=r"statement 1 .*an empty list has no place"):
+        db.query(f"delete from t where {list_of}", ids=[])
+
+
+def test_an_empty_list_is_one_of_rows_too_in_sqlite(sqlite: Base) -> None:
+    assert sqlite.rows("select (1, 2) in ({{ ids }}), (1, 2) not in ({{ ids }})", ids=[]) == [(0, 1)]
+
+
+@pytest.mark.parametrize("name", ["nosuch", "no`such", "no[such]"])
+def test_a_name_that_is_not_there_is_no_text(db: Base, name: str) -> None:
+    db.query("create table t (a integer); insert into t values (1)")
+    with pytest.raises(Fault, match=r"(?i)no.?such"):
+        db.query("select {{ name | identifier }} as x from t", name=name)
 
 
 SIGNS = "'%', '%s', '%%', ':x', '?', '%(x)s', '$1', '{x}'"

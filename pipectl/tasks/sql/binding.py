@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 Parameters = Sequence[Any] | Mapping[str, Any]
 Value = Mapping[str, Any]
 """`value`, plain JSON, and `filter`: `identifier`, `literal` or nothing."""
+
+IN = re.compile(r"\b(?P<negation>not\s+)?in\s*\(\s*\Z", re.IGNORECASE)
+"""The end of a text that begins a list of values to compare with."""
 
 _PLACEHOLDERS: Mapping[str, Callable[[int], str]] = {
     "qmark": lambda _: "?",
@@ -64,12 +68,12 @@ class _Binding:
             self._pieces.append(part)
             return
         values = part["value"] if isinstance(part["value"], list) else [part["value"]]
-        if part["filter"] == "identifier":
+        if not values:
+            self._add_no_values(following)
+        elif part["filter"] == "identifier":
             self._pieces.append(", ".join(map(self._identifier, values)))
         elif part["filter"] == "literal":
             self._pieces.append(", ".join(self._database.literal(plain(value)) for value in values))
-        elif not values:
-            self._add_no_values(following)
         else:
             for value in values:
                 self._pieces += (None, ", ")
@@ -77,8 +81,10 @@ class _Binding:
             self._pieces.pop()
 
     def _add_no_values(self, following: str) -> None:
-        before = self._pieces.pop() if self._pieces else ""
-        self._pieces += self._database.no_values(before or "", following)
+        before = (self._pieces[-1] if self._pieces else None) or ""
+        if not IN.search(before) or not following.lstrip().startswith(")"):
+            raise Fault("an empty list has no place but alone in the parentheses of `in`, where it finds no rows")
+        self._pieces[-1:] = self._database.no_values(before)
 
     def _identifier(self, name: object) -> str:
         if not isinstance(name, str) or not name or "\0" in name:

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pipectl.tasks.own import Fault
+from pipectl.tasks.sql.advice import advice
 from pipectl.tasks.sql.databases.base import Database
 
 
 @contextmanager
-def telling(database: Database, where: str, *kinds: str) -> Iterator[None]:
+def telling(database: Database, where: str, hint: str = "", *, is_connecting: bool = False) -> Iterator[None]:
     """Makes a Fault of the driver's errors: where it was, what the database says, and the classes of the error.
 
-    All that the database says goes to the log; the password goes nowhere.
+    All that the database says goes to the log; the password goes nowhere. The hint, or advice that fits, comes last.
     """
     try:
         yield
@@ -24,8 +25,12 @@ def telling(database: Database, where: str, *kinds: str) -> Iterator[None]:
             print(said, flush=True)
         classes = [kind.__name__ for kind in type(error).__mro__ if kind is not object]
         full = [f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__[:1]]
-        states = ["timeout"] if database.is_timeout(error) else ["connection"] if database.is_lost(error) else []
-        raise Fault(f"{where}: {first or classes[0]}", *kinds, *states, *classes, *full) from None
+        is_lost = not database.is_refused(error) if is_connecting else database.is_lost(error)
+        states = ["timeout"] if database.is_timeout(error) else ["connection"] if is_lost else []
+        told = ": ".join(filter(None, (where, first or classes[0], hint or advice(first))))
+        raise Fault(told, *states, *classes, *full) from None
+    except UnicodeEncodeError:
+        raise Fault(f"{where}: a value is no text: it holds half of a surrogate pair") from None
 
 
 def _without_password(text: str, database: Database) -> str:

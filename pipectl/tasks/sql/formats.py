@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from typing import BinaryIO, cast
 from pipectl.tasks.own import Fault
 
 _ENDINGS = {".csv": "csv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+
+
+_BUFFER = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,4 +44,8 @@ def opened(path: str, mode: str, form: Format) -> Iterator[BinaryIO]:
             yield cast("BinaryIO", file)
             return
         with gzip.GzipFile(fileobj=file, mode=mode, filename="", mtime=0, compresslevel=6) as unpacked:
-            yield cast("BinaryIO", unpacked)
+            if mode == "rb":
+                yield cast("BinaryIO", unpacked)
+            else:
+                with io.BufferedWriter(cast("io.RawIOBase", unpacked), _BUFFER) as buffered:
+                    yield cast("BinaryIO", buffered)

@@ -32,16 +32,20 @@ class Loader:
         self._source = source
         self._job = job
         self._where = f"table `{job.table}`"
-        self._table = ".".join(map(database.identifier, _path(job.table)))
+        path = _path(job.table)
+        self._table = ".".join(map(database.identifier, path))
         with telling(database, self._where):
             known = self._columns_of_table()
+        if known is None and not source.columns:
+            raise Fault(f"`{source.path}` has no columns, of which a table could be made")
         self._kinds = source.kinds() if known is None else {}
-        names = {name: name if known is None else self._match(name, known) for name in source.columns}
-        key = [names.get(name, name) for name in job.key]
-        if lost := [name for name in key if name not in names.values()]:
+        self._known = source.columns if known is None else known
+        columns = tuple(self._match(name, f"`{source.path}`") for name in source.columns)
+        key = tuple(self._match(name, "`key`") for name in job.key)
+        if columns and (lost := [name for name in key if name not in columns]):
             raise Fault(f"the key `{lost[0]}` is no column of `{source.path}`")
-        self._names = names
-        self._target = Target(self._table, tuple(names.values()), tuple(key) if job.mode == "upsert" else ())
+        self._replaced = {self._match(name, "`where`"): value for name, value in (job.where or {}).items()}
+        self._target = Target(self._table, columns, key if job.mode == "upsert" else (), tuple(path))
 
     def run(self) -> dict[str, Any]:
         """Loads it, within a transaction; gives the number of rows."""
@@ -50,7 +54,7 @@ class Loader:
                 self._create()
             if self._job.mode == "replace":
                 self._delete()
-            count = self._database.load(self._target, self._source)
+            count = self._database.load(self._target, self._source) if self._target.columns else 0
         print(f"{count} rows of `{self._source.path}` into {self._job.table}", flush=True)
         return {"rowcount": count}
 
@@ -65,13 +69,13 @@ class Loader:
             raise
         return list(result.columns)
 
-    def _match(self, name: str, known: Sequence[str]) -> str:
+    def _match(self, name: str, by: str) -> str:
         """The column of the table that is called so, in other letters if need be."""
-        if name in known:
+        if name in self._known:
             return name
-        alike = [column for column in known if column.casefold() == name.casefold()]
+        alike = [column for column in self._known if column.casefold() == name.casefold()]
         if len(alike) != 1:
-            raise Fault(f"{self._where} has no column `{name}`, which `{self._source.path}` has")
+            raise Fault(f"{self._where} has no column `{name}`, which {by} names")
         return alike[0]
 
     def _create(self) -> None:
@@ -89,7 +93,7 @@ class Loader:
     def _delete(self) -> None:
         parts: list[str | Value] = [f"DELETE FROM {self._table}"]
         before = " WHERE "
-        for name, value in (self._job.where or {}).items():
+        for name, value in self._replaced.items():
             column = f"{before}{self._database.identifier(name)}"
             if value is None:
                 parts.append(f"{column} IS NULL")

@@ -17,8 +17,7 @@ def in_transaction(database: Database, key: str | None, work: Callable[[], Any],
     """What the work gives, done in one transaction; with a key, what it gave when it was first done under that key."""
     where = f"table `{_TABLE}`"
     if key is not None:
-        with telling(database, where):
-            _make_table(database)
+        _make_table(database)
     with telling(database, "begin"):
         database.begin(writes=writes or key is not None)
     if key is not None:
@@ -45,15 +44,28 @@ def in_transaction(database: Database, key: str | None, work: Callable[[], Any],
 
 def _make_table(database: Database) -> None:
     """Makes the table where it is missing. Of two who do so at once one may be refused: then it is there."""
+    missing = _why_unusable(database)
+    if missing is None:
+        return
+    types = database.types
+    columns = f"idempotency_key {types['key']} PRIMARY KEY, output {types['text']} NOT NULL"
+    statement = f"CREATE TABLE {_TABLE} ({columns})"
+    where = f"`once` needs the table `{_TABLE}` ({database.message(missing)}), and cannot make it"
+    with telling(database, where, f"have it made by `{statement}`, and the right given to use it"):
+        try:
+            _run(database, statement)
+        except database.driver.Error:
+            if _why_unusable(database) is not None:
+                raise
+
+
+def _why_unusable(database: Database) -> Any:
+    """The error that comes of reading the table; None where there is none."""
     try:
         _run(database, f"SELECT 1 FROM {_TABLE} WHERE 1 = 0").drain()
-    except database.driver.Error:
-        types = database.types
-        columns = f"idempotency_key {types['key']} PRIMARY KEY, output {types['text']} NOT NULL"
-        try:
-            _run(database, f"CREATE TABLE IF NOT EXISTS {_TABLE} ({columns})")
-        except database.driver.Error:
-            _run(database, f"SELECT 1 FROM {_TABLE} WHERE 1 = 0").drain()
+    except database.driver.Error as error:
+        return error
+    return None
 
 
 def _run(database: Database, *parts: str) -> Any:

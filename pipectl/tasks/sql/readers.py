@@ -10,22 +10,28 @@ import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from pipectl.tasks.own import Fault
-from pipectl.tasks.sql.databases.base import batches
+from pipectl.tasks.sql.batches import batches
 from pipectl.tasks.sql.formats import Format, format_of, opened
-from pipectl.tasks.sql.inference import kind_of_fields, kind_of_value
+from pipectl.tasks.sql.inference import kind_of_fields, kind_of_value, settled
+from pipectl.tasks.sql.json_texts import json_array, json_lines
 
 Row = Sequence[Any]
 
 _CHUNK = 1 << 16
-_BETWEEN = re.compile(r"[\s,]*")
+_EMPTY_LINES = re.compile(rb"(\r?\n)(?:\r?\n)+")
+_EMPTY_FIRST = re.compile(rb"\A(?:\r?\n)+")
 
 
 class Source:
-    """A file to load: its `header`, and those `columns` of it that are wanted. Raises Fault where it cannot be read."""
+    """A file to load: its `header`, and those `columns` of it that are wanted. Raises Fault where it cannot be read.
+
+    There are no columns where a file without a header has no rows.
+    """
 
     def __init__(self, path: str, form: Format, wanted: Sequence[str] | None) -> None:
         self.path = path
@@ -37,8 +43,6 @@ class Source:
         if missing:
             raise Fault(f"`{path}` has no column `{missing[0]}`; it has {_listed(self.header)}")
         self.columns = list(wanted or self.header)
-        if not self.columns:
-            raise Fault(f"`{path}` has no columns")
 
     def _header(self, wanted: Sequence[str] | None) -> list[str]:
         raise NotImplementedError
@@ -47,24 +51,71 @@ class Source:
         """The rows, each with the values of `columns`."""
         raise NotImplementedError
 
+    def place(self, number: int) -> str:
+        """Where the row of this number, from 1, is in the file."""
+        return f"row {number}"
+
     def kinds(self) -> dict[str, str]:
         """The kind of each column, for which the whole file may be read: a key of `Database.types`."""
         raise NotImplementedError
 
 
 class CsvFile(Source):
-    """Fields between commas, under a line of names. An empty field is null."""
+    """Fields between commas, under a line of names. An empty field is null, in quotes too, and so an empty text that
+    was saved comes back as null. A line without anything is no row, but where there is one column: there it is a null.
+    """
+
+    def blocks(self) -> Iterator[bytes]:
+        """The bytes below the header, in pieces of whole lines, of which none is no row."""
+        quotes = 0
+        with self._body() as (file, _):
+            while block := file.read(_CHUNK):
+                block += file.readline()
+                quotes, before = quotes + block.count(b'"'), quotes
+                yield block if len(self.header) == 1 else _without_empty_lines(block, quoted=bool(before % 2))
+
+    def line_of(self, number: int) -> int:
+        """The number of the line in the file that PostgreSQL, to which `blocks` went, gives this number.
+
+        It does not know yet what ends a line while it reads the first record, and counts that as one.
+        """
+        quotes = records = 0
+        with self._body() as (file, above):
+            line_number = above
+            for line in file:
+                line_number += 1
+                goes_on = bool(quotes % 2)
+                begins = not goes_on and (len(self.header) == 1 or line.strip(b"\r\n") != b"")
+                records += begins
+                number -= begins or (goes_on and records > 1)
+                if number <= 0:
+                    break
+                quotes += line.count(b'"')
+        return line_number
+
+    def line_of_record(self, number: int) -> int:
+        """The number of the line at which the record of this number ends; the header and empty lines are such, too."""
+        with self._parsed() as (reader, above):
+            next(islice(reader, max(number - 2, 0), None), None)
+            return int(reader.line_num) + above
+
+    def place(self, number: int) -> str:
+        """The line at which the row of this number ends."""
+        with self._parsed() as (reader, above):
+            next(islice(self._checked(reader, above), number - 1, None), None)
+            return f"line {reader.line_num + above}"
 
     @contextmanager
-    def body(self) -> Iterator[BinaryIO]:
-        """The bytes below the header."""
+    def _body(self) -> Iterator[tuple[BinaryIO, int]]:
         with _reading(self.path), opened(self.path, "rb", self.form) as file:
-            _names(file)
-            yield file
+            _, above = _names(file)
+            yield file, above
 
     def _header(self, wanted: Sequence[str] | None) -> list[str]:
         with _reading(self.path), opened(self.path, "rb", self.form) as file:
-            names = _names(file)
+            names, _ = _names(file)
+        if not names:
+            raise Fault(f"`{self.path}` has no columns")
         if len(set(names)) < len(names):
             raise Fault(f"`{self.path}` has two columns of one name: {_listed(names)}")
         return names
@@ -81,38 +132,50 @@ class CsvFile(Source):
         found = [""] * len(self.columns)
         for batch in batches(self.rows()):
             found = [kind_of_fields(kind, fields) for kind, fields in zip(found, zip(*batch, strict=True), strict=True)]
-        return {name: kind or "text" for name, kind in zip(self.columns, found, strict=True)}
+        return {name: settled(kind) for name, kind in zip(self.columns, found, strict=True)}
 
     def _records(self) -> Iterator[list[str | None]]:
-        width = len(self.header)
+        with self._parsed() as (reader, above):
+            yield from self._checked(reader, above)
+
+    @contextmanager
+    def _parsed(self) -> Iterator[tuple[Any, int]]:
         csv.field_size_limit(sys.maxsize)
-        with self.body() as file, io.TextIOWrapper(file, encoding="utf-8", newline="") as text:
-            reader = csv.reader(text, strict=True)
-            for row in reader:
-                if len(row) == width:
-                    yield [field or None for field in row]
-                elif row:
-                    problem = f"{len(row)} fields where the header has {width}"
-                    raise Fault(f"`{self.path}`, line {reader.line_num + 1}: {problem}")
+        with self._body() as (file, above), io.TextIOWrapper(file, encoding="utf-8", newline="") as text:
+            yield csv.reader(text, strict=True), above
+
+    def _checked(self, reader: Any, above: int) -> Iterator[list[str | None]]:
+        width = len(self.header)
+        for row in reader:
+            if len(row) == width:
+                yield [field or None for field in row]
+            elif row:
+                problem = f"{len(row)} fields where the header has {width}"
+                raise Fault(f"`{self.path}`, line {reader.line_num + above}: {problem}")
+            elif width == 1:
+                yield [None]
 
 
 class JsonFile(Source):
-    """Objects in a list, or one a line. What an object leaves out is null; a list or an object in it is JSON text."""
+    """Objects in a list, or one a line. What an object leaves out is null."""
 
     def _header(self, wanted: Sequence[str] | None) -> list[str]:
         if wanted:
             return list(wanted)
         names: dict[str, None] = {}
+        found = None
         for found in self._objects():
             if not names.keys() >= found.keys():
                 names.update(dict.fromkeys(found))
+        if found is not None and not names:
+            raise Fault(f"`{self.path}` has no columns")
         return list(names)
 
     def rows(self) -> Iterator[Row]:
-        """The rows."""
+        """The rows, with lists and mappings as they are."""
         columns = self.columns
         for found in self._objects():
-            yield [_flat(found.get(name)) for name in columns]
+            yield [found.get(name) for name in columns]
 
     def kinds(self) -> dict[str, str]:
         """As all values of each key say."""
@@ -120,10 +183,10 @@ class JsonFile(Source):
         for found in self._objects():
             for name, kind in kinds.items():
                 kinds[name] = kind_of_value(kind, found.get(name))
-        return {name: kind or "text" for name, kind in kinds.items()}
+        return {name: settled(kind) for name, kind in kinds.items()}
 
     def _objects(self) -> Iterator[dict[str, Any]]:
-        values = _json_lines if self.form.kind == "jsonl" else _json_array
+        values = json_lines if self.form.kind == "jsonl" else json_array
         with (
             _reading(self.path),
             opened(self.path, "rb", self.form) as file,
@@ -142,12 +205,11 @@ class ParquetFile(Source):
         return list(self.kinds())
 
     def rows(self) -> Iterator[Row]:
-        """The rows; a list or a mapping in them is JSON text."""
+        """The rows, with lists and mappings as they are."""
         from pipectl.tasks.sql.parquet import read_rows
 
         with _reading(self.path):
-            for row in read_rows(self.path, self.columns):
-                yield [_flat(value) for value in row]
+            yield from read_rows(self.path, self.columns)
 
     def kinds(self) -> dict[str, str]:
         """As the file says."""
@@ -163,61 +225,22 @@ def source(path: str, wanted: Sequence[str] | None) -> Source:
     return kinds[form.kind](path, form, wanted)
 
 
-def header(path: str, form: Format) -> list[str]:
-    """The names of the columns of a CSV file."""
-    with opened(path, "rb", form) as file:
-        return _names(file)
+def _names(file: BinaryIO) -> tuple[list[str], int]:
+    """The first record, and of how many lines it is."""
+    reader = csv.reader((line.decode() for line in iter(file.readline, b"")), strict=True)
+    first = next(reader, [])
+    return [first[0].removeprefix("\ufeff"), *first[1:]] if first else [], reader.line_num
 
 
-def _names(file: BinaryIO) -> list[str]:
-    lines = (line.decode() for line in iter(file.readline, b""))
-    first = next(csv.reader(lines, strict=True), [])
-    return [first[0].removeprefix("\ufeff"), *first[1:]] if first else []
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"`{constant}` is no JSON")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse)
-
-
-def _json_lines(text: io.TextIOWrapper) -> Iterator[Any]:
-    for number, line in enumerate(text, 1):
-        if line.strip():
-            try:
-                yield _DECODER.decode(line)
-            except ValueError as error:
-                raise ValueError(f"line {number}: {error}") from None
-
-
-def _json_array(text: io.TextIOWrapper) -> Iterator[Any]:
-    """The items of a list, of which no more is in memory than what is being read."""
-    unread = text.read(_CHUNK).lstrip()
-    if not unread.startswith("["):
-        raise ValueError("it holds no list")
-    at = 1
-    while True:
-        at = _end_of(_BETWEEN.match(unread, at), at)
-        if unread.startswith("]", at):
-            return
-        try:
-            value, at = _DECODER.raw_decode(unread, at)
-        except json.JSONDecodeError as error:
-            more = text.read(max(_CHUNK, len(unread) - at))
-            if not more:
-                raise ValueError(f"the list does not end, or ends badly: {error.msg}") from None
-            unread, at = unread[at:] + more, 0
-        else:
-            yield value
-
-
-def _end_of(found: re.Match[str] | None, at: int) -> int:
-    return found.end() if found else at
-
-
-def _flat(value: Any) -> Any:
-    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, (dict, list)) else value
+def _without_empty_lines(block: bytes, *, quoted: bool) -> bytes:
+    """The block, whose lines are whole, without the empty ones that stand outside of quotes."""
+    if not _EMPTY_LINES.search(block) and not _EMPTY_FIRST.match(block):
+        return block
+    parts = block.split(b'"')
+    if not quoted:
+        parts[0] = _EMPTY_FIRST.sub(b"", parts[0])
+    parts[quoted::2] = [_EMPTY_LINES.sub(rb"\1", part) for part in parts[quoted::2]]
+    return b'"'.join(parts)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 from pipectl.model import OUTPUT_LIMIT
@@ -11,15 +13,14 @@ from pipectl.tasks.sql.databases.base import Result
 from pipectl.tasks.sql.values import to_json
 
 
-def fetched(result: Result, fetch: str | None, max_rows: int | None) -> Any:
-    """The output; see the design of sql tasks. Raises Fault as soon as it is over the limit of outputs."""
+def fetched(result: Result, fetch: str | None, most: int | None) -> Any:
+    """The output, of at most so many rows. Raises Fault as soon as it is over the limit of outputs."""
     if fetch == "none" or (fetch is None and not result.columns):
         result.drain()
         return {"rowcount": result.count}
     if not result.columns and fetch in ("one", "scalar"):
         raise Fault(f"`fetch: {fetch}` needs rows, and the last statement gives none")
     names = unique(result.columns)
-    most = 1 if fetch in ("one", "scalar") else max_rows
     rows = _taken(result, names, most)
     if fetch == "one":
         return rows[0] if rows else None
@@ -28,14 +29,12 @@ def fetched(result: Result, fetch: str | None, max_rows: int | None) -> Any:
     return {"columns": names, "rows": rows, "rowcount": len(rows) if names else result.count}
 
 
-def unique(columns: tuple[str, ...]) -> list[str]:
-    """The names, of which those that are there twice get a number: `id`, `id_2`."""
+def unique(columns: Sequence[str]) -> list[str]:
+    """The names, of which those that are there twice get a number that makes them new: `id`, `id_2`."""
     names: list[str] = []
     for column in columns:
-        name, number = column, 2
-        while name in names:
-            name, number = f"{column}_{number}", number + 1
-        names.append(name)
+        numbered = (f"{column}_{number}" for number in count(2))
+        names.append(next(name for name in numbered if name not in (*columns, *names)) if column in names else column)
     return names
 
 
@@ -43,9 +42,6 @@ def _taken(result: Result, names: list[str], most: int | None) -> list[dict[str,
     rows: list[dict[str, Any]] = []
     size = 0
     for row in result:
-        if most is not None and len(rows) == most:
-            result.drain()
-            break
         rows.append(dict(zip(names, map(to_json, row), strict=True)))
         size += len(json.dumps(rows[-1], ensure_ascii=False, separators=(",", ":")).encode(errors="replace")) + 1
         if size > OUTPUT_LIMIT:
@@ -53,4 +49,6 @@ def _taken(result: Result, names: list[str], most: int | None) -> list[dict[str,
                 f"the rows are over 1 MiB, the limit of an output, after {len(rows):,}: write them to a file with "
                 "`save`, or take fewer with `max_rows`"
             )
+        if len(rows) == most:
+            break
     return rows

@@ -12,7 +12,10 @@ from typing import Any
 
 
 def to_json(value: Any) -> Any:
-    """The value as plain JSON: dates in ISO 8601, durations in seconds, bytes in base64, what is no number as null."""
+    """The value as plain JSON: dates in ISO 8601, durations in seconds, bytes in base64, what is no number as null.
+
+    A decimal that a double would change is text.
+    """
     convert = _PLAIN.get(type(value))
     if convert is not None:
         return convert(value)
@@ -32,6 +35,36 @@ def to_field(value: Any) -> Any:
     return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
 
 
+def from_json_number(text: str) -> float | str:
+    """The number with a point or an exponent that a JSON file holds; its text where a double would change it."""
+    number = float(text)
+    return number if repr(number) == text else _float_or_text(Decimal(text), text)
+
+
+def flat(value: Any) -> Any:
+    """The value, a list or a mapping as JSON text."""
+    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, (dict, list)) else value
+
+
+def json_text(value: Any) -> str | None:
+    """The value as JSON text; null stays what it is."""
+    return None if value is None else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def array_text(value: Any) -> Any:
+    """A list as PostgreSQL writes an array, with lists in it as its other dimensions; else the value."""
+    return f"{{{','.join(map(_item, value))}}}" if isinstance(value, list) else flat(value)
+
+
+def _item(value: Any) -> str:
+    if isinstance(value, list):
+        return str(array_text(value))
+    if value is None:
+        return "NULL"
+    text = str(to_field(value)).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
+
+
 FIELDS = frozenset({str, int, float, type(None)})
 """The types of what a CSV writer takes as it is."""
 
@@ -40,10 +73,15 @@ def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _decimal(value: Decimal) -> int | float | None:
+def _decimal(value: Decimal) -> int | float | str | None:
     if not value.is_finite():
         return None
-    return int(value) if value.as_tuple().exponent == 0 else _number(float(value))
+    return int(value) if value.as_tuple().exponent == 0 else _float_or_text(value, format(value, "f"))
+
+
+def _float_or_text(value: Decimal, text: str) -> float | str:
+    number = float(value)
+    return number if Decimal(repr(number)) == value else text
 
 
 def _bytes(value: bytes | bytearray | memoryview) -> str:

@@ -6,10 +6,10 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any
 
-from pipectl.sql_text import Statement, quoted, statements
+from pipectl.sql_text import Statement, objection, quoted, statements
 from pipectl.tasks.own import Fault, cleaning
 from pipectl.tasks.part_file import part_of
 from pipectl.tasks.sql import once, readers
@@ -21,11 +21,10 @@ from pipectl.tasks.sql.formats import format_of, opened
 from pipectl.tasks.sql.load import Job, Loader
 from pipectl.tasks.sql.own_state import refuse_own_state
 from pipectl.tasks.sql.results import fetched, unique
-from pipectl.tasks.sql.writers import write
+from pipectl.tasks.sql.writers import Rows, write
 
 Bound = tuple[Statement[Value], str, Parameters]
 
-_OF_TRANSACTIONS = frozenset({"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT"})
 _READING = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:select|values|with|explain)\b", re.IGNORECASE | re.DOTALL)
 _CHANGE = re.compile(r"\b(?:insert|update|delete|replace|merge)\b", re.IGNORECASE)
 
@@ -41,24 +40,40 @@ def query(
     save: str | None,
     transaction: bool,
 ) -> Any:
-    """The output of a task with statements. Raises Fault where there is none."""
+    """The output of a task with statements. Raises Fault where there is none.
+
+    What `save` wrote takes its place after the commit, so that it never holds rows that were rolled back; with a key
+    before it, since what was committed under a key is not done again: its file must be there.
+    """
     around = Surroundings(**surroundings)
     target = None if save is None else _checked(save, around)
-    with cleaning(), _connected(address, around, transaction=transaction) as database:
-        before, rest = _bound(parts, database, transaction=transaction)
+    with cleaning(), _connected(address, around, transaction=transaction) as database, ExitStack() as late:
+        before, rest = _bound(parts, database, transaction=transaction, is_once=key is not None)
         for one in before:
             _run(database, one, "none", None)
 
         def run() -> Any:
-            for one in rest[:-1]:
-                _run(database, one, "none", None)
-            return _run(database, rest[-1], fetch, max_rows) if target is None else _save(database, rest[-1], target)
+            for one in rest:
+                if one is not rest[-1]:
+                    output = _run(database, one, "none", None)
+                elif target is None:
+                    output = _run(database, one, fetch, max_rows)
+                else:
+                    with ExitStack() as now:
+                        part = (late if key is None else now).enter_context(part_of(target))
+                        output = _save(database, one, target, part)
+                if key is not None and not database.is_held():
+                    raise Fault(f"{described(one[0])}: it ended the transaction, without which `once` cannot note it")
+            return output
 
         if transaction:
             return once.in_transaction(database, key, run, writes=any(_writes(sql) for _, sql, _ in rest))
         if key is not None:
             raise Fault("`once` needs the transaction that `transaction: false` does without")
-        return run()
+        output = run()
+        if database.is_in_transaction():
+            raise Fault("the statements leave a transaction open, and nothing of it is kept: end it with `commit`")
+        return output
 
 
 def load(
@@ -77,8 +92,11 @@ def load(
 @contextmanager
 def _connected(address: Mapping[str, Any], around: Surroundings, *, transaction: bool) -> Iterator[Database]:
     database = database_at(address, around)
-    with telling(database, "the connection", "connection"):
-        database.connect(transaction=transaction)
+    try:
+        with telling(database, "the connection", is_connecting=True):
+            database.connect(transaction=transaction)
+    except (TypeError, ValueError, LookupError, AttributeError) as error:  # so drivers refuse options
+        raise Fault(f"the connection: an option of its URL is not understood: {error}") from None
     try:
         yield database
     except KeyboardInterrupt:
@@ -97,7 +115,7 @@ def _checked(save: str, around: Surroundings) -> str:
 
 
 def _bound(
-    parts: Sequence[str | Value], database: Database, *, transaction: bool
+    parts: Sequence[str | Value], database: Database, *, transaction: bool, is_once: bool
 ) -> tuple[Sequence[Bound], Sequence[Bound]]:
     """The statements: those that go before the transaction, and the others, of which there is at least one."""
     if quoted([part if isinstance(part, str) else None for part in parts], database.dialect):
@@ -105,20 +123,14 @@ def _bound(
     found = statements(parts, database.dialect)
     if not found:
         raise Fault("the SQL holds no statement")
-    if transaction and (wrong := next(filter(_is_of_transactions, found), None)):
-        raise Fault(f"{described(wrong)}: a task is one transaction already; with `transaction: false` it is none")
+    for one in found:
+        if wrong := objection(one, database.dialect, transaction=transaction, once=is_once):
+            raise Fault(f"{described(one)}: {wrong[0]}: {wrong[1]}")
     first = 0
     while transaction and first < len(found) - 1 and database.unheld.intersection(found[first].words[:1]):
         first += 1
     bound = [(one, *bind(one, database)) for one in found]
     return bound[:first], bound[first:]
-
-
-def _is_of_transactions(statement: Statement[Value]) -> bool:
-    words = statement.words
-    if words[:1] == ("START",):
-        return words == ("START", "TRANSACTION")
-    return bool(_OF_TRANSACTIONS.intersection(words[:1])) and words not in (("ROLLBACK", "TO"), ("BEGIN", "NOT"))
 
 
 def _writes(sql: str) -> bool:
@@ -130,17 +142,18 @@ def _run(database: Database, one: Bound, fetch: str | None, max_rows: int | None
     statement, sql, parameters = one
     started = time.monotonic()
     with telling(database, described(statement)):
-        result = database.execute(sql, parameters)
+        most = 1 if fetch in ("one", "scalar") else max_rows
+        result = database.execute(sql, parameters, most)
         with closing(result):
-            output = fetched(result, fetch, max_rows)
+            output = fetched(result, fetch, most)
     _log(statement, result.count, started)
     return output
 
 
-def _save(database: Database, one: Bound, path: str) -> dict[str, Any]:
+def _save(database: Database, one: Bound, path: str, part: str) -> dict[str, Any]:
     statement, sql, parameters = one
     form, started = format_of(path), time.monotonic()
-    with telling(database, described(statement)), part_of(path) as part:
+    with telling(database, described(statement)):
         saved = database.save(sql, parameters, part, form)
         if saved is None:
             result = database.execute(sql, parameters)
@@ -148,7 +161,7 @@ def _save(database: Database, one: Bound, path: str) -> dict[str, Any]:
                 raise Fault(f"{described(statement)} gives no rows to `save`")
             names = unique(result.columns)
             with closing(result), opened(part, "wb", form) as file:
-                write(form.kind, file, names, iter(result))
+                write(form.kind, file, Rows(names, result.types, iter(result)))
             saved = names, result.count
     names, count = saved
     _log(statement, count, started)

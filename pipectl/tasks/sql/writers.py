@@ -6,26 +6,47 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, BinaryIO
 
-from pipectl.tasks.sql.databases.base import batches
+from pipectl.tasks.own import Fault
+from pipectl.tasks.sql.batches import batches
 from pipectl.tasks.sql.values import FIELDS, to_field, to_json
 
-Rows = Iterator[Sequence[Any]]
-
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+_BYTES: frozenset[type] = frozenset({bytes, bytearray, memoryview})
 
 
-def write(kind: str, file: BinaryIO, names: list[str], rows: Rows) -> None:
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What is written. `names` differ; `types` are those of `Result.types`."""
+
+    names: Sequence[str]
+    types: Sequence[str]
+    rows: Iterator[Sequence[Any]]
+
+
+def write(kind: str, file: BinaryIO, rows: Rows) -> None:
     """Writes the rows in the form of this kind. Raises Fault where they do not fit in it."""
-    _WRITERS[kind](file, names, rows)
+    _WRITERS[kind](file, rows)
 
 
-def _write_csv(file: BinaryIO, names: list[str], rows: Rows) -> None:
-    file.write(_csv_text([names]).encode())
-    for batch in batches(rows):
-        if not FIELDS.issuperset(map(type, chain.from_iterable(batch))):
+def refused_bytes(name: str) -> Fault:
+    """Why bytes are in no file of text: there they would be read as what encodes them."""
+    return Fault(
+        f"column `{name}` holds bytes, which CSV and JSON do not have: encode them in the SQL, as with `hex` or "
+        "`encode`, or save them as Parquet"
+    )
+
+
+def _write_csv(file: BinaryIO, rows: Rows) -> None:
+    file.write(_csv_text([rows.names]).encode())
+    for batch in batches(rows.rows):
+        types = {type(value) for value in chain.from_iterable(batch)}
+        if not types <= FIELDS:
+            if types & _BYTES:
+                _refuse_bytes(rows.names, batch)
             batch = [list(map(to_field, row)) for row in batch]  # noqa: PLW2901
         file.write(_csv_text(batch).encode())
 
@@ -40,32 +61,40 @@ def _csv_text(rows: Sequence[Sequence[Any]]) -> str:
     return text.getvalue()
 
 
-def _json_texts(names: list[str], rows: Rows) -> Iterator[str]:
+def _json_texts(rows: Rows) -> Iterator[bytes]:
+    for row in rows.rows:
+        if not _BYTES.isdisjoint(map(type, row)):
+            _refuse_bytes(rows.names, [row])
+        yield _ENCODE(dict(zip(rows.names, map(to_json, row), strict=True))).encode()
+
+
+def _refuse_bytes(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     for row in rows:
-        values = dict(zip(names, map(to_json, row), strict=True))
-        yield _ENCODE(values)
+        for name, value in zip(names, row, strict=True):
+            if type(value) in _BYTES:
+                raise refused_bytes(name)
 
 
-def _write_lines(file: BinaryIO, names: list[str], rows: Rows) -> None:
-    for texts in batches(_json_texts(names, rows)):
-        file.write("".join(f"{text}\n" for text in texts).encode())
+def _write_lines(file: BinaryIO, rows: Rows) -> None:
+    for text in _json_texts(rows):
+        file.write(text + b"\n")
 
 
-def _write_array(file: BinaryIO, names: list[str], rows: Rows) -> None:
-    before = "[\n"
-    for text in _json_texts(names, rows):
-        file.write(f"{before}{text}".encode())
-        before = ",\n"
-    file.write(b"[]\n" if before == "[\n" else b"\n]\n")
+def _write_array(file: BinaryIO, rows: Rows) -> None:
+    before = b"[\n"
+    for text in _json_texts(rows):
+        file.write(before + text)
+        before = b",\n"
+    file.write(b"[]\n" if before == b"[\n" else b"\n]\n")
 
 
-def _write_parquet(file: BinaryIO, names: list[str], rows: Rows) -> None:
+def _write_parquet(file: BinaryIO, rows: Rows) -> None:
     from pipectl.tasks.sql.parquet import write_parquet
 
-    write_parquet(file, names, rows)
+    write_parquet(file, rows.names, rows.types, rows.rows)
 
 
-_WRITERS: Mapping[str, Callable[[BinaryIO, list[str], Rows], None]] = {
+_WRITERS: Mapping[str, Callable[[BinaryIO, Rows], None]] = {
     "csv": _write_csv,
     "json": _write_array,
     "jsonl": _write_lines,

@@ -46,8 +46,10 @@ def database(address: Mapping[str, Any], surroundings: Surroundings) -> Database
         found: type[Database] = getattr(import_module(f"pipectl.tasks.sql.databases.{module}"), name)
         return found(url, surroundings)
     except ModuleNotFoundError as error:
-        hint = f": `pip install 'pipectl[{extra}]'`" if extra else ""
-        raise Fault(f"`{scheme}://` needs the module `{error.name}`, which is not installed{hint}") from None
+        is_ours = url.drivername in (*_DRIVERS.values(), "duckdb")
+        hint = f"`pip install 'pipectl[{extra}]'`" if is_ours else f"write `{url.get_backend_name()}://`"
+        message = f"`{scheme}://` needs the module `{error.name}`, which is not installed"
+        raise Fault(f"{message}: {hint}" if extra else message) from None
     except (NoSuchModuleError, ArgumentError):
         raise Fault(f"there is no database driver for `{scheme}://`") from None
 

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import Dialect
 
 from pipectl.tasks.own import Fault
+from pipectl.tasks.sql.batches import batches
 from pipectl.tasks.sql.binding import Parameters, compose
 from pipectl.tasks.sql.formats import Format
+from pipectl.tasks.sql.values import flat
 
 if TYPE_CHECKING:
     from pipectl.tasks.sql.readers import Source
 
-T = TypeVar("T")
+FETCH = 16
+"""How many rows are fetched at once: few, since nobody knows their size before."""
 
-BATCH = 5000
-"""How many rows are fetched and inserted at once."""
+_WORDS = {"true": 1, "false": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +37,34 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where rows go: a table, quoted, and columns of it. With a key, rows that are there by it are updated."""
+    """Where rows go: a table, quoted, and columns of it. With a key, rows that are there by it are updated.
+
+    `path` is the table's name, and before it that of its schema, if that was given, as they are without quotes.
+    """
 
     table: str
     columns: tuple[str, ...]
     key: tuple[str, ...] = ()
+    path: tuple[str, ...] = ()
 
 
 class Result:
     """What a statement gave: its columns, empty where it gives no rows, and the rows as they come.
 
-    `count` is the number of rows that it affected, or that were taken so far.
+    `count` is the number of rows that it affected, or that were taken so far. `types` is empty, or says of each column
+    what the database knows of it: a key of `Database.types`, `instant` (a time with its zone), `time`,
+    `decimal(precision, scale)`, `decimal`, or nothing.
     """
 
-    def __init__(self, columns: Sequence[str] = (), rows: Iterable[Sequence[Any]] = (), count: int = 0) -> None:
+    def __init__(
+        self,
+        columns: Sequence[str] = (),
+        rows: Iterable[Sequence[Any]] = (),
+        count: int = 0,
+        types: Sequence[str] = (),
+    ) -> None:
         self.columns = tuple(columns)
+        self.types = tuple(types)
         self.count = max(count, 0)
         self._rows = iter(rows)
 
@@ -64,9 +79,21 @@ class Result:
             pass
 
     def close(self) -> None:
-        """Lets go of what was not read."""
+        """Lets go of what was not read: nothing waits for the rest."""
         if isinstance(self._rows, Generator):
             self._rows.close()
+
+
+_TYPES = {
+    "integer": "BIGINT",
+    "number": "DOUBLE PRECISION",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+    "bytes": "BLOB",
+    "text": "TEXT",
+    "key": "VARCHAR(255)",
+}
 
 
 class Database:
@@ -78,18 +105,10 @@ class Database:
 
     dialect: ClassVar[str] = ""
     quote: ClassVar[str] = '"'
-    types: ClassVar[dict[str, str]] = {
-        "integer": "BIGINT",
-        "number": "DOUBLE PRECISION",
-        "boolean": "BOOLEAN",
-        "date": "DATE",
-        "timestamp": "TIMESTAMP",
-        "bytes": "BLOB",
-        "text": "TEXT",
-        "key": "VARCHAR(255)",
-    }
+    types: dict[str, str] = _TYPES
     unheld: ClassVar[frozenset[str]] = frozenset()
     nothing: ClassVar[str] = "SELECT NULL WHERE 1 = 0"
+    loading: Source | None = None  # the file, of which an error may tell
 
     def __init__(self, url: URL, surroundings: Surroundings) -> None:
         self.url = url
@@ -121,8 +140,16 @@ class Database:
         """Makes it last."""
         self.connection.commit()
 
-    def execute(self, sql: str, parameters: Parameters = ()) -> Result:
-        """Runs a statement. Its rows must be read, or drained, before the next one."""
+    def is_held(self) -> bool:
+        """Whether the transaction that was begun goes on; where a statement can end it unseen."""
+        return True
+
+    def is_in_transaction(self) -> bool:
+        """Whether statements, run each for itself, began a transaction and did not end it."""
+        return False
+
+    def execute(self, sql: str, parameters: Parameters = (), most: int | None = None) -> Result:
+        """Runs a statement. Its rows must be read, at most `most` of them, or it closed, before the next one."""
         cursor = self.connection.cursor()
         if parameters:
             cursor.execute(sql, parameters)
@@ -138,11 +165,14 @@ class Database:
         values = {"value": [0] * len(target.columns), "filter": ""}
         clause = self.upsert(target) if target.key else ""
         sql, _ = compose([f"INSERT INTO {target.table} ({names}) VALUES (", values, f"){clause}"], self)
-        rows = source.rows() if source.form.kind == "csv" else self.fitted(source.rows())
-        return self.insert(sql, keyed(rows, target) if target.key else rows)
+        if source.form.kind == "csv":
+            rows = _with_booleans(source.rows(), self.booleans(target))
+        else:
+            rows = self.fitted(source.rows())
+        return self.insert(sql, keyed(rows, target, source) if target.key else rows, source)
 
-    def insert(self, sql: str, rows: Iterator[Sequence[Any]]) -> int:
-        """Runs an insert for each of the rows, and gives their number."""
+    def insert(self, sql: str, rows: Iterator[Sequence[Any]], source: Source) -> int:
+        """Runs an insert for each of the rows, which are those of the file, and gives their number."""
         cursor, count = self.connection.cursor(), 0
         for batch in batches(rows):
             cursor.executemany(sql, batch)
@@ -151,7 +181,12 @@ class Database:
 
     def fitted(self, rows: Iterator[Sequence[Any]]) -> Iterator[Sequence[Any]]:
         """The rows of a file that is no CSV, with their values as the driver takes them."""
-        return rows
+        for row in rows:
+            yield list(map(flat, row))
+
+    def booleans(self, target: Target) -> Sequence[int]:
+        """The places of the columns that hold true and false as numbers, and would not take the words for them."""
+        return ()
 
     def save(self, sql: str, parameters: Parameters, path: str, form: Format) -> tuple[list[str], int] | None:
         """Writes the rows of a query to a file, and gives their columns and number, where the database can do that."""
@@ -181,10 +216,13 @@ class Database:
         """The value as the driver takes it."""
         return value
 
-    def no_values(self, before: str, after: str) -> tuple[str, str]:
-        """What a list without values becomes between these texts, with what the text before it becomes."""
-        alone = before.rstrip().endswith("(") and after.lstrip().startswith(")")
-        return before, self.nothing if alone else "NULL"
+    def no_values(self, before: str) -> tuple[str, str]:
+        """What a text that ends in `in (` becomes, and what follows it in place of values, that no row is found."""
+        return before, self.nothing
+
+    def is_refused(self, error: Any) -> bool:
+        """Whether the error of a connection would come again: of an account, a database or an option that is wrong."""
+        return not isinstance(error, self.driver.OperationalError)
 
     def is_lost(self, error: Any) -> bool:
         """Whether the error says that there is no connection any more."""
@@ -206,22 +244,29 @@ class Database:
         return f" ON CONFLICT ({keys}) DO {change}"
 
 
-def keyed(rows: Iterator[Sequence[Any]], target: Target) -> Iterator[Sequence[Any]]:
+def keyed(rows: Iterator[Sequence[Any]], target: Target, source: Source) -> Iterator[Sequence[Any]]:
     """The rows. Raises Fault for one without its key: it could be found by none."""
     places = [target.columns.index(name) for name in target.key]
     for number, row in enumerate(rows, 1):
         if any(row[place] is None for place in places):
-            raise Fault(f"row {number} has no `{', '.join(target.key)}`, by which it would be known")
+            raise Fault(f"{source.place(number)} has no `{', '.join(target.key)}`, by which it would be known")
         yield row
 
 
-def batches(rows: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
-    """The rows in lists of at most `size`."""
-    source = iter(rows)
-    while batch := list(islice(source, size)):
-        yield batch
+def _with_booleans(rows: Iterator[Sequence[Any]], places: Sequence[int]) -> Iterator[Sequence[Any]]:
+    if not places:
+        return rows
+    return (_replaced(list(row), places) for row in rows)
+
+
+def _replaced(row: list[Any], places: Sequence[int]) -> list[Any]:
+    for place in places:
+        value = row[place]
+        row[place] = _WORDS.get(value.lower(), value) if value else value
+    return row
 
 
 def _fetched(cursor: Any) -> Iterator[Sequence[Any]]:
-    while rows := cursor.fetchmany(BATCH):
-        yield from rows
+    with closing(cursor):
+        while rows := cursor.fetchmany(FETCH):
+            yield from rows

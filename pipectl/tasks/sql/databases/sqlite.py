@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from pipectl.tasks.sql.binding import Parameters
-from pipectl.tasks.sql.databases.base import Database, Result
-from pipectl.tasks.sql.own_state import refuse_own_state
+from pipectl.tasks.sql.databases.base import Database, Result, Target
+from pipectl.tasks.sql.own_state import refuse_own_state, refuse_own_state_in
 from pipectl.tasks.sql.values import to_field
 
 T = TypeVar("T")
@@ -25,6 +26,8 @@ class SQLite(Database):
     """A file. It is waited for as long as others hold its lock."""
 
     dialect = "sqlite"
+    quote = "`"  # what stands in double quotes is text where there is no such name
+    nothing = ""
     unheld = frozenset({"PRAGMA", "ATTACH", "DETACH"})
     types = Database.types | {
         "integer": "INTEGER",
@@ -59,10 +62,17 @@ class SQLite(Database):
         """Makes it last, as soon as others who read let it."""
         self._patiently(self.connection.commit)
 
-    def execute(self, sql: str, parameters: Parameters = ()) -> Result:
-        """Runs a statement. Raises Fault where it opened pipectl's own state."""
+    def is_in_transaction(self) -> bool:
+        """Whether a transaction was begun and did not end."""
+        return bool(self.connection.in_transaction)
+
+    def execute(self, sql: str, parameters: Parameters = (), most: int | None = None) -> Result:
+        """Runs a statement. Raises Fault where it opens pipectl's own state."""
+        attaches = "attach" in sql.lower()
+        if attaches:
+            refuse_own_state_in(sql, parameters, self.surroundings.state_file)
         cursor = self._patiently(lambda: self.connection.execute(sql, parameters))
-        if "attach" in sql.lower():
+        if attaches:
             for _, _, path in self.connection.execute("PRAGMA database_list"):
                 refuse_own_state(path, self.surroundings.state_file)
         if cursor.description is None:
@@ -75,7 +85,14 @@ class SQLite(Database):
             yield row if _KNOWN.issuperset(map(type, row)) else [self._fitted(value) for value in row]
 
     def _fitted(self, value: Any) -> Any:
-        return self.parameter(value) if type(value) in (int, bytes) else to_field(value)
+        return self.parameter(value) if type(value) in (bool, int, bytes) else to_field(value)
+
+    def booleans(self, target: Target) -> Sequence[int]:
+        """The places of the columns that are declared as booleans: to SQLite itself any word is false."""
+        *schema, table = map(self.identifier, target.path)
+        rows = self.connection.execute(f"PRAGMA {'.'.join([*schema, 'table_info'])}({table})")
+        found = {name for _, name, type_, *_ in rows if type_.upper().startswith("BOOL")}
+        return [place for place, name in enumerate(target.columns) if name in found]
 
     def parameter(self, value: Any) -> Any:
         """A whole number of more than 64 bits as text: SQLite has none."""
@@ -112,7 +129,8 @@ class SQLite(Database):
 def _interruptible(cursor: sqlite3.Cursor) -> Iterator[Sequence[Any]]:
     """The rows; SQLite itself is interrupted by nothing but a signal, which is to end the attempt."""
     try:
-        yield from cursor
+        with closing(cursor):
+            yield from cursor
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
             raise KeyboardInterrupt from None
