@@ -59,6 +59,7 @@ class Base:
     def at(self, timeout: float | None = None) -> dict[str, Any]:
         connection = connections.render(model.Connection(name="db", url=self.url), self._renderer, {})
         around = {
+            "connection": "db",
             "folder": str(self.folder),
             "cwd": str(self.folder),
             "timeout": timeout,

@@ -160,3 +160,10 @@ def test_dates_decimals_bytes_and_uuids_become_json(postgresql: Base) -> None:
         "d": "2026-01-02", "t": "", "n": 12.5, "i": 123, "f": None, "b": "AP8=", "s": 90.0,
         "u": "f8c5bd9b-d9b4-4bec-8f94-389c1aeb2889", "a": [1, 2], "j": {"x": [1]},
     }  # fmt: skip
+
+
+def test_a_quotient_is_a_number_and_money_keeps_its_digits(postgresql: Base) -> None:
+    assert postgresql.value("select avg(x) from (values (1), (2), (2)) as v(x)") == pytest.approx(5 / 3)
+    assert postgresql.value("select 2.0 / 3") == pytest.approx(2 / 3)
+    assert postgresql.value("select 12.50::numeric(10,2)") == 12.5
+    assert postgresql.value("select 90071992547409.93::numeric(20,2)") == "90071992547409.93"

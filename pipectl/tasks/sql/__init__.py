@@ -23,6 +23,7 @@ def prepare(task: Task, context: Context) -> Call:
     arguments = {
         "address": asdict(context.connection(body["connection"]).address),
         "surroundings": {
+            "connection": body["connection"],
             "folder": context.folder,
             "cwd": context.cwd,
             "timeout": context.timeout,

@@ -14,7 +14,8 @@ from typing import Any
 def to_json(value: Any) -> Any:
     """The value as plain JSON: dates in ISO 8601, durations in seconds, bytes in base64, what is no number as null.
 
-    A decimal that a double would change is text.
+    A decimal that a double would change is text, but for one with more than 15 digits after the point: that is a
+    quotient, which the database has cut itself.
     """
     convert = _PLAIN.get(type(value))
     if convert is not None:
@@ -69,6 +70,9 @@ FIELDS = frozenset({str, int, float, type(None)})
 """The types of what a CSV writer takes as it is."""
 
 
+_MOST_PLACES = 15
+
+
 def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
@@ -81,7 +85,8 @@ def _decimal(value: Decimal) -> int | float | str | None:
 
 def _float_or_text(value: Decimal, text: str) -> float | str:
     number = float(value)
-    return number if Decimal(repr(number)) == value else text
+    places = -int(value.as_tuple().exponent)
+    return number if places > _MOST_PLACES or Decimal(repr(number)) == value else text
 
 
 def _bytes(value: bytes | bytearray | memoryview) -> str:

@@ -91,12 +91,12 @@ def load(
 
 @contextmanager
 def _connected(address: Mapping[str, Any], around: Surroundings, *, transaction: bool) -> Iterator[Database]:
-    database = database_at(address, around)
+    database, name = database_at(address, around), f"connection `{around.connection}`"
     try:
-        with telling(database, "the connection", is_connecting=True):
+        with telling(database, name, is_connecting=True):
             database.connect(transaction=transaction)
     except (TypeError, ValueError, LookupError, AttributeError) as error:  # so drivers refuse options
-        raise Fault(f"the connection: an option of its URL is not understood: {error}") from None
+        raise Fault(f"{name}: an option of its URL is not understood: {error}") from None
     try:
         yield database
     except KeyboardInterrupt:

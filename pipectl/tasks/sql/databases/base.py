@@ -27,8 +27,11 @@ _WORDS = {"true": 1, "false": 0}
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Of an attempt: the pipeline's folder, where it runs, its time limit in seconds, and what is no target for it."""
+    """Of an attempt: its connection's name, the pipeline's folder, where it runs, its time limit in seconds, and what
+    is no target for it.
+    """
 
+    connection: str
     folder: str
     cwd: str
     timeout: float | None
