@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -95,6 +96,14 @@ def result(outcome: Outcome) -> dict[str, Any]:
     if not isinstance(told, dict) or not {"ok", "output" if told.get("ok") else "error"} <= told.keys():
         raise TaskFailed("the task's result cannot be read: it wrote to its descriptors, or nests data too deeply")
     return told
+
+
+def path_of(key: str, value: object, context: Context) -> str:
+    """The path that a key came to, from where the attempt runs; `~/` is its home. Raises TaskFailed for no path."""
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise TaskFailed(f"`{key}` must come to a path, not to `{value!r:.40}`")
+    home = context.env.get("HOME")
+    return os.path.join(context.cwd, home + value[1:] if home and value.startswith("~/") else value)  # noqa: PTH118
 
 
 def check_size(data: bytes, what: str) -> None:

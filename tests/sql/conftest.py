@@ -36,6 +36,7 @@ class Base:
         """The output of a task with these statements; what is no option of it is a value of its expressions."""
         options = {"fetch": None, "max_rows": None, "save": None, "transaction": True, "key": None}
         options |= {name: given.pop(name) for name in tuple(given) if name in options}
+        options["save"] = options["save"] and str(self.folder / options["save"])
         parts = [text]
         if given.pop("render", True):
             computed = self._renderer.parts(text, given, ("identifier", "literal"))
@@ -46,7 +47,9 @@ class Base:
         """The output of a task that loads a file. `by` is the key of an upsert."""
         if "by" in job:
             job["key"] = job.pop("by")
-        return work.load(**self.at(), key=key, job={"file": file, "table": table, "mode": "append", **job})
+        return work.load(
+            **self.at(), key=key, job={"file": str(self.folder / file), "table": table, "mode": "append", **job}
+        )
 
     def rows(self, text: str, /, **values: Any) -> list[tuple[Any, ...]]:
         """The rows of a query."""
@@ -61,7 +64,6 @@ class Base:
         around = {
             "connection": "db",
             "folder": str(self.folder),
-            "cwd": str(self.folder),
             "timeout": timeout,
             "state_file": str(self.folder / ".pipectl" / "state.db"),
         }

@@ -153,3 +153,19 @@ def test_the_parallel_inserts_of_many_tasks_all_arrive(db: Base, project: Projec
     }
     project.run(json.dumps({"connections": {"db": db.url}, "tasks": tasks}), "-j", "4")
     assert db.value("select sum(a) from t") == 28
+
+
+def test_files_may_lie_at_home_and_are_relative_to_where_the_task_runs(project: Project) -> None:
+    (project.root / "home").mkdir()
+    (project.root / "work").mkdir()
+    project.run(
+        """
+        connections: {db: "sqlite:///x.db"}
+        tasks:
+          out: {cwd: work, sql: {connection: db, query: "select 7 as a", save: "~/a.csv"}}
+          back: {needs: out, sql: {connection: db, load: {file: "~/a.csv", table: t, create: true}}}
+          here: {needs: back, cwd: work, sql: {connection: db, query: "select a from t", save: b.csv}}
+        """,
+        env={"HOME": str(project.root / "home")},
+    )
+    assert project.read("home/a.csv") == project.read("work/b.csv") == "a\n7\n"

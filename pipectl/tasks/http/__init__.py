@@ -13,7 +13,7 @@ from typing import Any
 
 from pipectl.connections import Connection
 from pipectl.model import Call, Outcome, Task
-from pipectl.tasks.base import Context, TaskFailed, result
+from pipectl.tasks.base import Context, TaskFailed, path_of, result
 from pipectl.tasks.http import fields, urls
 from pipectl.tasks.own import own_call
 from pipectl.template import TemplateError
@@ -93,15 +93,9 @@ def _headers(url: urls.Url, connection: Connection | None, given: Mapping[str, A
 
 
 def _save(given: Mapping[str, Any], context: Context) -> str | None:
-    path = given.get("save")
-    if path is None:
+    if given.get("save") is None:
         return None
-    if not isinstance(path, str) or not path or "\0" in path:
-        raise TaskFailed(f"`save` must come to a path, not to `{path!r:.40}`")
-    home = context.env.get("HOME")
-    if home and path.startswith("~/"):
-        path = home + path[1:]
-    path = os.path.join(context.cwd, path)  # noqa: PTH118
+    path = path_of("save", given["save"], context)
     if path.endswith("/") or os.path.isdir(path):  # noqa: PTH112
         raise TaskFailed(f"`save`: `{path}` is a folder: write the name of a file in it")
     return path

@@ -10,11 +10,9 @@ from dataclasses import asdict
 from typing import Any
 
 from pipectl.model import Call, Outcome, Task
-from pipectl.tasks.base import Context, TaskFailed, result
+from pipectl.tasks.base import Context, TaskFailed, path_of, result
 from pipectl.tasks.own import own_call
-from pipectl.template import Computed, TemplateError
-
-_FILTERS = ("identifier", "literal")
+from pipectl.template import SQL_FILTERS, Computed, TemplateError
 
 
 def prepare(task: Task, context: Context) -> Call:
@@ -25,7 +23,6 @@ def prepare(task: Task, context: Context) -> Call:
         "surroundings": {
             "connection": body["connection"],
             "folder": context.folder,
-            "cwd": context.cwd,
             "timeout": context.timeout,
             "state_file": context.state_file,
         },
@@ -45,14 +42,14 @@ def output(task: Task, outcome: Outcome) -> Any:
 
 def _query(body: Mapping[str, Any], context: Context) -> dict[str, Any]:
     try:
-        parts = context.parts(body["query"], _FILTERS) if body["render"] else [body["query"]]
+        parts = context.parts(body["query"], SQL_FILTERS) if body["render"] else [body["query"]]
     except TemplateError as error:
         raise error.within("the SQL") from error
     return {
         "parts": [asdict(part) if isinstance(part, Computed) else part for part in parts],
         "fetch": body.get("fetch"),
         "max_rows": body.get("max_rows"),
-        "save": _path("save", body.get("save"), context),
+        "save": path_of("save", context.render(body["save"]), context) if "save" in body else None,
         "transaction": body["transaction"],
     }
 
@@ -66,13 +63,4 @@ def _load(load: Mapping[str, Any], context: Context) -> dict[str, Any]:
             raise error.within(f"`load.{name}`") from error
     if not isinstance(values["table"], str) or not values["table"]:
         raise TaskFailed(f"`load.table` must come to the name of a table, not to `{values['table']!r:.40}`")
-    return values | {"file": _path("load.file", load["file"], context)}
-
-
-def _path(key: str, text: str | None, context: Context) -> str | None:
-    if text is None:
-        return None
-    path = context.render(text)
-    if not isinstance(path, str) or not path or "\0" in path:
-        raise TaskFailed(f"`{key}` must come to a path, not to `{path!r:.40}`")
-    return path
+    return values | {"file": path_of("load.file", values["file"], context)}

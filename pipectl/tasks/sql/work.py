@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -46,7 +45,7 @@ def query(
     before it, since what was committed under a key is not done again: its file must be there.
     """
     around = Surroundings(**surroundings)
-    target = None if save is None else _checked(save, around)
+    _check_target(save, around)
     with cleaning(), _connected(address, around, transaction=transaction) as database, ExitStack() as late:
         before, rest = _bound(parts, database, transaction=transaction, is_once=key is not None)
         for one in before:
@@ -56,12 +55,12 @@ def query(
             for one in rest:
                 if one is not rest[-1]:
                     output = _run(database, one, "none", None)
-                elif target is None:
+                elif save is None:
                     output = _run(database, one, fetch, max_rows)
                 else:
                     with ExitStack() as now:
-                        part = (late if key is None else now).enter_context(part_of(target))
-                        output = _save(database, one, target, part)
+                        part = (late if key is None else now).enter_context(part_of(save))
+                        output = _save(database, one, save, part)
                 if key is not None and not database.is_held():
                     raise Fault(f"{described(one[0])}: it ended the transaction, without which `once` cannot note it")
             return output
@@ -81,8 +80,7 @@ def load(
 ) -> Any:
     """The output of a task that loads a file: how many rows it had. Raises Fault where that cannot be."""
     around = Surroundings(**surroundings)
-    path = os.path.join(around.cwd, job["file"])  # noqa: PTH118
-    source = readers.source(path, job.get("columns"))
+    source = readers.source(job["file"], job.get("columns"))
     asked = Job(**{name: value for name, value in job.items() if name not in ("file", "columns")})
     with cleaning(), _connected(address, around, transaction=True) as database:
         loader = Loader(database, source, asked)
@@ -107,11 +105,10 @@ def _connected(address: Mapping[str, Any], around: Surroundings, *, transaction:
             database.close()
 
 
-def _checked(save: str, around: Surroundings) -> str:
-    path = os.path.join(around.cwd, save)  # noqa: PTH118
-    refuse_own_state(path, around.state_file)
-    format_of(path)
-    return path
+def _check_target(save: str | None, around: Surroundings) -> None:
+    if save is not None:
+        refuse_own_state(save, around.state_file)
+        format_of(save)
 
 
 def _bound(

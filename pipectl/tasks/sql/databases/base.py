@@ -27,13 +27,10 @@ _WORDS = {"true": 1, "false": 0}
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Of an attempt: its connection's name, the pipeline's folder, where it runs, its time limit in seconds, and what
-    is no target for it.
-    """
+    """Of an attempt: its connection's name, the pipeline's folder, its time limit in seconds, what is no target."""
 
     connection: str
     folder: str
-    cwd: str
     timeout: float | None
     state_file: str
 
