@@ -39,6 +39,17 @@ class RunResumed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RunUpdated(Event):
+    """From here on the run goes by another definition, known by its key, or by other parameters."""
+
+    kind: ClassVar[str] = "run_updated"
+
+    definition: str
+    params: dict[str, Any]
+    vars: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class RunStopping(Event):
     """From here on nothing starts but `always` tasks, and with `at_once` not even those.
 
@@ -52,6 +63,13 @@ class RunStopping(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RunLeft(Event):
+    """Its runner left, since nothing goes on before somebody answers."""
+
+    kind: ClassVar[str] = "run_left"
+
+
+@dataclass(frozen=True, slots=True)
 class RunFinished(Event):
     """Every instance has ended."""
 
@@ -62,18 +80,28 @@ class RunFinished(Event):
 
 @dataclass(frozen=True, slots=True)
 class TaskOpened(Event):
-    """The instance's `when` was true: it may start."""
+    """The instance may start: its `when` was true, and all that its shape depends on is known.
+
+    `items` are those of its `foreach`, `labels` what its `key` makes of them. `params` and `vars` are those of a
+    sub-pipeline.
+    """
 
     kind: ClassVar[str] = "task_opened"
 
     instance: str
+    items: list[Any] | None = None
+    labels: list[str] | None = None
+    params: dict[str, Any] | None = None
+    vars: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TaskClosed(Event):
-    """The instance ended without an attempt. `by`: trigger, when, stop (of the run), or join (it has nothing to do).
+    """The instance ended without an attempt, or a group with all in it.
 
-    `error` says why where its `when` could not be told; `allowed` as of an attempt.
+    `by`: trigger, when, foreach, params (of a sub-pipeline), stop (of the run), fail_fast (of its group), join (it has
+    nothing to do), cache, or tasks (of a group whose failure is allowed or not by more than theirs). `error` says why
+    where that could not be told; `allowed` as of an attempt.
     """
 
     kind: ClassVar[str] = "task_closed"
@@ -107,6 +135,30 @@ class AttemptHandle(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptWaiting(Event):
+    """The attempt waits from here on, for what `on` says in words."""
+
+    kind: ClassVar[str] = "attempt_waiting"
+
+    instance: str
+    attempt: int
+    on: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalAnswered(Event):
+    """Somebody answered the question of an instance: `approve` or `reject`. `by` is who, as far as that is known."""
+
+    kind: ClassVar[str] = "approval_answered"
+
+    instance: str
+    answer: str
+    by: str
+    comment: str = ""
+    params: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptFinished(Event):
     """The attempt is over. `state` is success, failed, skipped or cancelled; or None where it was lost with its runner.
 
@@ -130,12 +182,16 @@ _KINDS: dict[str, type[Event]] = {
     for cls in (
         RunStarted,
         RunResumed,
+        RunUpdated,
         RunStopping,
+        RunLeft,
         RunFinished,
         TaskOpened,
         TaskClosed,
         AttemptStarted,
         AttemptHandle,
+        AttemptWaiting,
+        ApprovalAnswered,
         AttemptFinished,
     )
 }

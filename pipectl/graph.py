@@ -1,22 +1,43 @@
-"""The instances of a run and how they need each other."""
+"""The instances of a run and how they need each other; the graph grows where a `foreach` is opened.
+
+Groups, and tasks with `foreach`, are nodes as well: each is one upstream and one downstream to others.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
 
-from pipectl.model import State, Task, TriggerRule
+from pipectl.labels import item_labels
+from pipectl.model import ENDED, State, Task, TriggerRule
 from pipectl.trigger_rules import Upstreams
+
+Weight = tuple[int, int, int]
+"""What starts first, of tasks: priority, longest chain below, order in the file; the smaller the earlier."""
+
+
+ITEM_NAMES = frozenset({"item", "index", "outer"})
+"""What only the instances of a `foreach` see."""
 
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """One instance in the graph, with how many of its upstreams ended in which way."""
+    """One instance in the graph, with how many of its upstreams ended in which way.
+
+    `path` is that of its task, through all groups. `index` and `item` are those of a copy that `foreach` made.
+    """
 
     name: str
+    path: str
     task: Task
-    rank: tuple[int, int, int] = (0, 0, 0)  # what starts first: priority, longest chain below, order in the file
+    parent: Container | None = None
+    weight: Weight = (0, 0, 0)
+    order: int = 0
+    index: int | None = None
+    item: Any = None
     upstream: int = 0
     downstream: list[Node] = field(default_factory=list)
     state: State = State.PENDING
@@ -36,6 +57,11 @@ class Node:
     handle: str | None = None
 
     @property
+    def rank(self) -> tuple[int, ...]:
+        """What starts first: by weight, then in the order in which they came to be."""
+        return (*self.weight, self.order)
+
+    @property
     def always(self) -> bool:
         """Whether it also runs after the run was stopped."""
         return self.task.trigger is TriggerRule.ALWAYS
@@ -43,7 +69,41 @@ class Node:
     @property
     def upstreams(self) -> Upstreams:
         """How its upstreams stand."""
-        return Upstreams(self.upstream, self.success, self.failed, self.forgiven, self.skipped)
+        gone = len(self.task.left_out)
+        return Upstreams(self.upstream + gone, self.success + gone, self.failed, self.forgiven, self.skipped)
+
+    @property
+    def scope(self) -> Group:
+        """The group in which its names are looked up first."""
+        node = self.parent
+        while not isinstance(node, Group):
+            assert node is not None
+            node = node.parent
+        return node
+
+    @property
+    def asks(self) -> bool:
+        """Whether more than its trigger decides if it opens, or what it opens to."""
+        return _asks(self)
+
+    def ancestors(self) -> Iterator[Container]:
+        """The groups around it, the innermost first; the run itself is the last."""
+        node = self.parent
+        while node is not None:
+            yield node
+            node = node.parent
+
+    def count(self, other: Node) -> None:
+        """Counts how another node ended among its upstreams."""
+        match other.state:
+            case State.SUCCESS | State.CACHED:
+                self.success += 1
+            case State.SKIPPED:
+                self.skipped += 1
+            case State.FAILED if other.allowed:
+                self.forgiven += 1
+            case _:
+                self.failed += 1
 
     def reopen(self) -> None:
         """Forgets how it ended, and what its attempts so far were worth against `retries`."""
@@ -60,29 +120,336 @@ class Node:
         )
 
 
-def link(tasks: Mapping[str, Task]) -> dict[str, Node]:
-    """The nodes of the tasks, by name and in the order of the file, each with its downstream and its rank."""
-    nodes = {name: Node(name, task) for name, task in tasks.items()}
-    for node in nodes.values():
-        node.upstream = len(node.task.needs)
-        for name in node.task.needs:
-            nodes[name].downstream.append(node)
-    below: dict[str, int] = {}
-    for node in reversed(list(topological(nodes.values()))):
-        below[node.name] = 1 + max((below[down.name] for down in node.downstream), default=0)
-    for index, node in enumerate(nodes.values()):
-        node.rank = (-node.task.priority, -below[node.name], index)
-    return nodes
+@dataclass(slots=True, eq=False)
+class Container(Node):
+    """A node that stands for those in it: running from when it is opened to when all of them have ended."""
+
+    children: list[Node] = field(default_factory=list)
+    open_children: int = 0
+    ends: dict[State, int] = field(default_factory=dict)  # how those in it ended; a failure that is allowed: as success
+    stopping: bool = False
+    opened: bool = False  # before a resume took that back, too: what it opened to stands
+
+    @property
+    def asks(self) -> bool:
+        """What it opens to is asked once."""
+        return not self.opened and _asks(self)
+
+    @property
+    def max_parallel(self) -> int | None:
+        """How many attempts may run in it at once."""
+        return None
+
+    @property
+    def fail_fast(self) -> bool:
+        """Whether a failure in it ends all that is in it."""
+        return False
+
+    @property
+    def allow_failure(self) -> str | bool:
+        """Whether its failure does not fail what it is in."""
+        return False
+
+    @property
+    def verdict(self) -> State:
+        """What it has come to once all in it have ended."""
+        for state in (State.FAILED, State.UPSTREAM_FAILED, State.CANCELLED, State.SUCCESS):
+            if self.ends.get(state):
+                return state
+        return State.SKIPPED
+
+    def tally(self, child: Node) -> None:
+        """Counts how one of those in it ended."""
+        good = child.state is State.CACHED or child.allowed
+        state = State.SUCCESS if good else child.state
+        self.ends[state] = self.ends.get(state, 0) + 1
+
+    def recount(self) -> None:
+        """Counts all in it anew."""
+        self.ends.clear()
+        for child in self.children:
+            if child.state in ENDED:
+                self.tally(child)
+        self.open_children = sum(child.state not in ENDED for child in self.children)
+
+    def within(self) -> Iterator[Node]:
+        """All nodes below it, each before those in it."""
+        ahead = deque(self.children)
+        while ahead:
+            node = ahead.popleft()
+            yield node
+            if isinstance(node, Container):
+                ahead.extend(node.children)
+
+    def reopen(self) -> None:
+        """Forgets how it ended."""
+        Node.reopen(self)
+        self.stopping = False
+
+    def standing(self) -> tuple[object, ...]:
+        """All of it that events change."""
+        ends = tuple(sorted((state, count) for state, count in self.ends.items() if count))
+        return (*Node.standing(self), self.open_children, self.stopping, self.opened, ends, len(self.children))
 
 
-def topological(nodes: Iterable[Node]) -> Iterator[Node]:
-    """The nodes with each after all its upstreams; without recursion, so that chains may be long."""
-    missing = {node.name: node.upstream for node in nodes}
-    free = deque(node for node in nodes if not node.upstream)
-    while free:
-        node = free.popleft()
-        yield node
-        for down in node.downstream:
-            missing[down.name] -= 1
-            if not missing[down.name]:
-                free.append(down)
+@dataclass(slots=True, eq=False)
+class Group(Container):
+    """The run itself, a group, a sub-pipeline, or a copy of these that `foreach` made. `members` are by local name.
+
+    `base` is what the names of its tasks begin with, in the pipeline that declares them. `params` and `vars` are those
+    of a sub-pipeline.
+    """
+
+    base: str = ""
+    members: dict[str, Node] = field(default_factory=dict)
+    params: Mapping[str, Any] | None = None
+    vars: Mapping[str, Any] | None = None
+
+    @property
+    def max_parallel(self) -> int | None:
+        """Its own limit, or that of the sub-pipeline, whichever is less."""
+        own = None if self.task.foreach else self.task.max_parallel
+        limits = [own, self.task.pipeline.max_parallel if self.task.pipeline else None]
+        return min((limit for limit in limits if limit is not None), default=None)
+
+    @property
+    def fail_fast(self) -> bool:
+        """What its task says, or its sub-pipeline."""
+        own = self.task.fail_fast and self.task.foreach is None
+        return own or (self.task.pipeline is not None and self.task.pipeline.fail_fast)
+
+    @property
+    def allow_failure(self) -> str | bool:
+        """What its task says."""
+        return self.task.allow_failure
+
+
+@dataclass(slots=True, eq=False)
+class Fan(Container):
+    """A task with `foreach`: one child for each item, once it was opened. `items` is None before."""
+
+    items: Sequence[Any] | None = None
+
+    @property
+    def asks(self) -> bool:
+        """It is always asked for its items, but once."""
+        return self.items is None
+
+    @property
+    def max_parallel(self) -> int | None:
+        """What its task says."""
+        return self.task.max_parallel
+
+    @property
+    def fail_fast(self) -> bool:
+        """What its task says."""
+        return self.task.fail_fast
+
+
+def _asks(node: Node) -> bool:
+    when = node.task.when is not None and (node.index is None or names_item(node.task))
+    return when or node.task.pipeline is not None
+
+
+class Graph:
+    """All nodes of a run by name, those of groups before those in them; `root` is the run itself."""
+
+    def __init__(self, tasks: Mapping[str, Task]) -> None:
+        self.nodes: dict[str, Node] = {}
+        self.root = Group("", "", Task("", "tasks", tasks=tasks), state=State.RUNNING)
+        tall = heights(tasks)
+        self._weights = {path: (-task.priority, -tall[path], at) for at, (path, task) in enumerate(every_task(tasks))}
+        self._made = 0
+        self._attempts: dict[str, int] = {}  # of what was forgotten: attempts are counted on where it comes back
+        self._fill(self.root)
+        self.root.open_children = len(self.root.children)
+
+    @property
+    def paths(self) -> Collection[str]:
+        """The tasks of all nodes, those too of which there are none yet."""
+        return self._weights.keys()
+
+    def expand(self, fan: Fan, items: Sequence[Any], labels: Sequence[str] | None = None) -> None:
+        """Makes a copy of the task for each item."""
+        fan.items = items
+        for index, (item, label) in enumerate(zip(items, labels or item_labels(items), strict=True)):
+            self._add(fan, f"{fan.name}[{label}]", fan.path, fan.task, index, item)
+        fan.open_children = len(fan.children)
+        for child in fan.children:
+            if isinstance(child, Group):
+                self._fill(child)
+
+    def fold(self, fan: Fan) -> None:
+        """Forgets the items, and all that was made for them."""
+        gone = {node.name: node for node in fan.within()}
+        above: dict[str, Node] = {}
+        for node in gone.values():
+            del self.nodes[node.name]
+            self._attempts[node.name] = node.attempts
+            found = () if node.index is not None else (_find(node.scope, need) for need in node.task.needs)
+            above |= {node.name: node for node in found if node.name not in gone}
+        for node in above.values():
+            node.downstream = [down for down in node.downstream if down.name not in gone]
+        fan.items = None
+        fan.children = []
+        fan.open_children = 0
+        fan.ends.clear()
+
+    def _fill(self, group: Group) -> None:
+        """Makes the nodes of a group, those of groups in it too, and links them to what they need."""
+        made: list[Node] = []
+        ahead = [group]
+        for one in ahead:
+            prefix = f"{one.name}." if one.name else ""
+            path = f"{one.path}." if one.path else ""
+            for name, task in one.task.children.items():
+                node = self._add(one, prefix + name, path + name, task)
+                one.members[name] = node
+                made.append(node)
+                if isinstance(node, Group):
+                    ahead.append(node)
+            one.open_children = len(one.children)
+        for node in made:
+            node.upstream = len(node.task.needs)
+            for need in node.task.needs:
+                above = _find(node.scope, need)
+                above.downstream.append(node)
+                if above.state in ENDED:
+                    node.count(above)
+
+    def _add(
+        self, parent: Container, name: str, path: str, task: Task, index: int | None = None, item: Any = None
+    ) -> Node:
+        self._made += 1
+        weight = self._weights[path]
+        node: Node
+        if task.foreach is not None and index is None:
+            node = Fan(name, path, task, parent, weight, self._made)
+        elif task.is_group:
+            base = "" if task.pipeline else f"{task.name}."
+            node = Group(name, path, task, parent, weight, self._made, index, item, base=base)
+        else:
+            node = Node(name, path, task, parent, weight, self._made, index, item)
+        node.attempts = self._attempts.get(name, 0)
+        parent.children.append(node)
+        self.nodes[name] = node
+        return node
+
+
+def lookup(node: Node, need: str) -> Node:
+    """The node that a name stands for where `node` uses it: of the same copy of the groups that both are in."""
+    return _find(node.scope, need)
+
+
+def relative(user: str, need: str) -> str:
+    """How `inputs` call an upstream: its path without the groups that it shares with its user."""
+    theirs, ours = need.split("."), user.split(".")
+    shared = 0
+    while shared < len(theirs) - 1 and shared < len(ours) - 1 and theirs[shared] == ours[shared]:
+        shared += 1
+    return ".".join(theirs[shared:])
+
+
+def names_item(task: Task) -> bool:
+    """Whether the task's `when` is looked at for each item."""
+    return task.foreach is not None and isinstance(task.when, str) and _names_item(task.when)
+
+
+@cache
+def _names_item(condition: str) -> bool:
+    from pipectl.template import references  # few pipelines have such a task
+
+    return any(reference.path[0] in ITEM_NAMES for reference in references(condition, expression=True))
+
+
+def _find(scope: Group, need: str) -> Node:
+    while not need.startswith(scope.base):
+        scope = scope.scope
+    node: Node = scope
+    for step in need[len(scope.base) :].split("."):
+        assert isinstance(node, Group)
+        node = node.members[step]
+    return node
+
+
+def every_task(tasks: Mapping[str, Task], prefix: str = "") -> Iterator[tuple[str, Task]]:
+    """All tasks with their paths through all groups, in the order of the file."""
+    for name, task in tasks.items():
+        path = prefix + name
+        yield path, task
+        if task.is_group:
+            yield from every_task(task.children, f"{path}.")
+
+
+def heights(tasks: Mapping[str, Task]) -> dict[str, int]:
+    """How many tasks the longest chain from each one down has, itself included, by path."""
+    return {path: int(length) for path, length in longest(tasks, lambda _: 1).items()}
+
+
+def longest(tasks: Mapping[str, Task], weigh: Callable[[str], float]) -> dict[str, float]:
+    """What the heaviest chain from each task down weighs, itself included, by path; groups themselves weigh nothing."""
+    ahead: dict[str, list[str]] = {}  # a group begins at its path, and ends at its path and a dot
+    ends: dict[str, str] = {}
+    prefixes: dict[str, str] = {}
+    for path, task, prefix in _placed(tasks, "", ""):
+        ahead[path] = []
+        ends[path] = path
+        prefixes[path] = prefix
+        if task.is_group:
+            ends[path] = f"{path}."
+            ahead[ends[path]] = []
+    for path, task, prefix in _placed(tasks, "", ""):
+        for need in task.needs:
+            ahead[ends[prefix + need]].append(path)
+        group, _, _ = path.rpartition(".")
+        if group:
+            ahead[group].append(path)
+            ahead[ends[path]].append(ends[group])
+    found: dict[str, float] = {}
+    for key in reversed(_sorted(ahead)):
+        below = max((found[other] for other in ahead[key]), default=0)
+        found[key] = below + (weigh(key) if ends.get(key) == key else 0)
+    return {path: found[path] for path in ends}
+
+
+def own_tasks(tasks: Mapping[str, Task]) -> Iterator[Task]:
+    """All tasks that one pipeline declares, those in its groups too; sub-pipelines are one task each."""
+    for task in tasks.values():
+        yield task
+        yield from own_tasks(task.tasks)
+
+
+def _placed(tasks: Mapping[str, Task], prefix: str, pipeline: str) -> Iterator[tuple[str, Task, str]]:
+    """All tasks with their paths, and with the path of the sub-pipeline that their names are relative to."""
+    for name, task in tasks.items():
+        path = prefix + name
+        yield path, task, pipeline
+        if task.is_group:
+            inner = f"{path}."
+            yield from _placed(task.children, inner, inner if task.pipeline else pipeline)
+
+
+def _sorted(ahead: Mapping[str, list[str]]) -> list[str]:
+    """The keys, each before those ahead of it; without recursion, so that chains may be long."""
+    missing = dict.fromkeys(ahead, 0)
+    for others in ahead.values():
+        for other in others:
+            missing[other] += 1
+    order = [key for key, count in missing.items() if not count]
+    for key in order:
+        for other in ahead[key]:
+            missing[other] -= 1
+            if not missing[other]:
+                order.append(other)
+    return order
+
+
+def frames(node: Node) -> list[Node]:
+    """The copies that `foreach` made of which this is one or in one, the innermost first; within its pipeline."""
+    found = [] if node.index is None else [node]
+    for around in node.ancestors():
+        if around.task.pipeline is not None:
+            break  # what it is given of these are its parameters
+        if around.index is not None:
+            found.append(around)
+    return found

@@ -18,6 +18,7 @@ class State(StrEnum):
     QUEUED = "queued"  # may start when a slot is free
     RUNNING = "running"
     RETRYING = "retrying"  # failed, and waits for its next attempt
+    WAITING = "waiting"  # for a condition or an answer, without a slot
     SUCCESS = "success"
     CACHED = "cached"
     FAILED = "failed"
@@ -108,17 +109,63 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
+class Pool:
+    """Slots shared by all runs of a state (0: as many as wanted), and so many starts in so many seconds by `rate`."""
+
+    slots: int
+    rate: tuple[int, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a task needs of the machine to start: slots of the run, bytes (a limit, too), and whole devices."""
+
+    cpu: int = 1
+    memory: int | None = None
+    gpu: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Foreach:
+    """What a task is repeated for, as written: texts in it may be expressions.
+
+    `items` is a list, or an expression that gives one; or `matrix` maps names to lists, whose product is taken, without
+    the combinations that `exclude` matches and with those of `include`. `key` labels the instances.
+    """
+
+    items: Sequence[Any] | str | None = None
+    matrix: Mapping[str, Any] | None = None
+    exclude: Sequence[Mapping[str, Any]] = ()
+    include: Sequence[Mapping[str, Any]] = ()
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """By what a task is known to have been done; `key` stands for all parameters and outputs. `ttl` in seconds."""
+
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    key: str | None = None
+    ttl: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """A node of the pipeline. Strings that may hold an expression are kept as written; see `template`.
 
-    `type` is None for a join. `body` is the long form of the type, `defaults` taken in. `places` are line and column of
-    paths that the task itself says, by their keys.
+    `name` and `needs` are paths in the pipeline that declares it: `group.task` for a task in a group. `type` is None
+    for a join, `tasks` for a group, `pipeline` for another file as one task. `body` is the long form of the type,
+    `defaults` taken in. `tasks` are those of a group, by their names in it; `pipeline` is the other file. `places` are
+    line and column of paths that the task itself says, by their keys. `left_out` are tasks that it needs and that are
+    not in the run: they count as a success, with the output that they had.
     """
 
     name: str
     type: str | None = None
     body: Mapping[str, Any] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     trigger: TriggerRule = TriggerRule.ALL_SUCCESS
     when: str | bool | None = None
     retries: Retry = NO_RETRY
@@ -130,12 +177,35 @@ class Task:
     expect: tuple[str | bool, ...] = ()
     allow_failure: str | bool = False
     priority: int = 0
+    foreach: Foreach | None = None
+    max_parallel: int | None = None
+    fail_fast: bool = False
+    tasks: Mapping[str, Task] = field(default_factory=dict)
+    pipeline: Pipeline | None = None
+    pool: Mapping[str, int] = field(default_factory=dict)
+    resources: Resources = Resources()
+    cache: Cache | None = None
     description: str = ""
     tags: tuple[str, ...] = ()
     file: str = ""
     line: int = 0
     column: int = 0
     places: Mapping[str, Sequence[int]] = field(default_factory=dict)
+
+    @property
+    def is_group(self) -> bool:
+        """Whether it holds tasks: its own, or those of another file."""
+        return self.type in {"tasks", "pipeline"}
+
+    @property
+    def children(self) -> Mapping[str, Task]:
+        """The tasks that it holds, by their names in it."""
+        return self.tasks if self.pipeline is None else self.pipeline.tasks
+
+    @property
+    def holds_slot(self) -> bool:
+        """Whether an attempt takes one of the run's slots: what only waits does not."""
+        return self.type not in {"wait", "approve"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +225,8 @@ class Pipeline:
     env_file: str | None = None
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     connections: Mapping[str, Connection] = field(default_factory=dict)
+    pools: Mapping[str, Pool] = field(default_factory=dict)
+    gpus: int | None = None
     max_parallel: int | None = None
     fail_fast: bool = False
     timeout: float | None = None
@@ -190,7 +262,7 @@ class Job:
 
     `env` is the whole environment but for `PIPECTL_OUTPUT` and `PIPECTL_INPUTS`, which the executor adds, since it
     knows where they lie; `inputs` is the JSON text of the upstream outputs, or None. `background` spares what the
-    attempt leaves running.
+    attempt leaves running. `memory` is the most bytes that all its processes may use together.
     """
 
     instance: str
@@ -203,6 +275,7 @@ class Job:
     stop_signal: str = "SIGTERM"
     background: bool = False
     inputs: str | None = None
+    memory: int | None = None
 
 
 class Cause(StrEnum):
@@ -210,8 +283,10 @@ class Cause(StrEnum):
 
     EXITED = "exited"  # by itself, with an exit code or by a signal
     TIMEOUT = "timeout"  # its time limit ended it
+    MEMORY = "memory"  # it used more than its limit of memory, and was killed
     CANCELLED = "cancelled"  # we were asked to end it
     UNSTARTABLE = "unstartable"  # it never ran: no such program, no such folder
+    REJECTED = "rejected"  # a person said no
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,17 @@ def test_readme_shows_what_its_commands_print(tmp_path: Path) -> None:
             assert as_shape(run(command, tmp_path)) == as_shape(shown), command
 
 
+def test_readme_files_at_a_glance_are_valid(tmp_path: Path) -> None:
+    (tmp_path / "common").mkdir()
+    (tmp_path / "common/base.yaml").write_text("vars: {}")
+    (tmp_path / "publish.yaml").write_text("params: {model: ''}\ntasks: {publish: {}}")
+    blocks = [block for block in re.findall(r"```yaml\n(.*?)```", README, re.S) if "connections:" in block]
+    assert len(blocks) == 2
+    for block in blocks:
+        (tmp_path / "p.yaml").write_text(block, encoding="utf-8")
+        assert "p.yaml: valid" in run("TOKEN=secret pipectl validate p.yaml", tmp_path)
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_readme_names_every_command(command: str) -> None:
     assert f"`pipectl {command}" in README
@@ -67,7 +78,7 @@ def test_readme_names_every_trigger_rule(rule: TriggerRule) -> None:
 
 
 def keys_of_a_task() -> set[str]:
-    return set(Task.__slots__) - {"name", "type", "body", "file", "line", "column", "places"}
+    return set(Task.__slots__) - {"name", "type", "body", "left_out", "file", "line", "column", "places"}
 
 
 @pytest.mark.parametrize("key", sorted(keys_of_a_task() | set(Pipeline.__slots__) - {"file", "folder"}))

@@ -23,6 +23,7 @@ params: {n: 1}
 tasks:
   a: {when: params.n > 0, shell: echo said; exit 1, allow_failure: true, retries: {max: 1, delay: 0}}
   b: {needs: a, shell: 'true'}
+  each: {needs: b, foreach: '{{ tasks.b.output or [1] }}', shell: 'true'}
   join: {needs: b}
 """
 UNWARNED = PIPELINE.replace("secrets: [MISSING]\n", "")
@@ -98,7 +99,12 @@ def test_lines_of_a_run_have_the_keys_that_are_documented(project: Project) -> N
 def test_join_has_no_type(project: Project, command: str, rows: str) -> None:
     project.write("p.yaml", PIPELINE)
     document = json.loads(project(*command.split()).stdout)
-    assert {row["name"]: row["type"] for row in document[rows]} == {"a": "shell", "b": "shell", "join": None}
+    assert {row["name"]: row["type"] for row in document[rows]} == {
+        "a": "shell",
+        "b": "shell",
+        "each": "shell",
+        "join": None,
+    }
 
 
 def test_readme_leads_to_it() -> None:

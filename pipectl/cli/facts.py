@@ -7,6 +7,7 @@ from typing import Any
 
 from pipectl.durations import iso_moment
 from pipectl.errors import Problem
+from pipectl.events import ApprovalAnswered
 from pipectl.run_view import InstanceView
 from pipectl.store.rows import Run
 
@@ -40,6 +41,19 @@ def instance_facts(one: InstanceView, output: str | None) -> dict[str, Any]:
         "output": None if output is None else json.loads(output),
         "error": one.error,
         "allowed": one.allowed,
+        "waits_for": one.waits_for,
+        "answered": None if one.answered is None else answer_facts(one.answered),
+    }
+
+
+def answer_facts(answer: ApprovalAnswered) -> dict[str, Any]:
+    """The answer to the question of an approval."""
+    return {
+        "answer": answer.answer,
+        "by": answer.by,
+        "at": iso_moment(answer.at),
+        "comment": answer.comment,
+        "params": answer.params,
     }
 
 

@@ -7,18 +7,22 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pipectl.cli.instances import is_to_be_repeated, unknown
+from pipectl.engine.recorded import pipeline_of
 from pipectl.errors import UsageError
 from pipectl.events import AttemptFinished, AttemptStarted
 from pipectl.labels import file_label
 from pipectl.model import RunState
+from pipectl.outline import belongs
 from pipectl.reports.stream import write_bytes
 from pipectl.reports.text import clean
-from pipectl.spec.build import build
+from pipectl.run_view import RunView
 from pipectl.store.rows import Run
 from pipectl.store.store import Store
 
 _POLL = 0.2  # seconds
 _PIECE = 1 << 20
+_WIDEST_NAME = 30
 
 
 @dataclass(slots=True)
@@ -34,7 +38,7 @@ class _Reading:
 
 
 class LogReader:
-    """The logs of one run, or of one of its tasks; `attempt` is a number, None the newest of each."""
+    """The logs of a run, or of a task, a group or an instance of it; `attempt` is a number, None the newest of each."""
 
     def __init__(self, store: Store, run: Run, task: str | None, attempt: int | None) -> None:
         self._store = store
@@ -43,11 +47,20 @@ class LogReader:
         self._attempt = attempt
         self._readings: dict[tuple[str, int], _Reading] = {}
         self._seen = 0
-        tasks = build(store.definition(run.definition)).tasks
-        if task is not None and task not in tasks:
-            names = ", ".join(f"`{name}`" for name in tasks)
-            raise UsageError(f"run {run.id} has no task `{task}`", f"it has: {names}")
-        self._width = max(map(len, tasks), default=0)
+        self._width = 0
+        self._is_one = task is not None and self._check(task)
+
+    def _check(self, task: str) -> bool:
+        """Whether the name is of one instance. Raises UsageError where the run has nothing of that name."""
+        tasks = pipeline_of(self._store, self._run).tasks
+        view = RunView(tasks)
+        for event in self._store.events(self._run):
+            view.apply(event)
+        if task in view.instances:
+            return not is_to_be_repeated(task, tasks)
+        if not any(belongs(name, task) for name in view.instances):
+            raise unknown(self._run, task, [one.name for one in view.rows])
+        return False
 
     def print_all(self) -> None:
         """Prints what there is."""
@@ -81,9 +94,10 @@ class LogReader:
         events = self._store.events(self._run, self._seen)
         self._seen += len(events)
         for event in events:
-            if isinstance(event, AttemptStarted) and self._task in {None, event.instance}:
+            if isinstance(event, AttemptStarted) and (self._task is None or belongs(event.instance, self._task)):
                 key = (event.instance, event.attempt)
                 self._readings[key] = _Reading(*key)
+                self._width = min(_WIDEST_NAME, max(self._width, len(event.instance)))
             elif isinstance(event, AttemptFinished) and (event.instance, event.attempt) in self._readings:
                 self._readings[event.instance, event.attempt].ended = True
 
@@ -114,9 +128,9 @@ class LogReader:
             return
 
     def _write(self, reading: _Reading, data: bytes) -> None:
-        """One task's log as it is, several with the task's name before each line; a terminal gets only plain text."""
+        """One instance's log as it is, several with a name before each line; a terminal gets only plain text."""
         terminal = sys.stdout.isatty()
-        if self._task is not None and not terminal:
+        if self._is_one and not terminal:
             write_bytes(sys.stdout, data)
             return
         data = reading.partial + data
@@ -127,7 +141,7 @@ class LogReader:
         text = data[:end].decode(errors="replace")
         if terminal:
             text = clean(text)
-        if self._task is None:
+        if not self._is_one:
             prefix = f"{reading.instance:<{self._width}} | "
             text = prefix + text.removesuffix("\n").replace("\n", f"\n{prefix}") + "\n"
         write_bytes(sys.stdout, text.encode(errors="replace"))

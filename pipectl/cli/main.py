@@ -28,6 +28,8 @@ COMMANDS = {
     "show": "Show one run with its tasks.",
     "logs": "Show what the tasks of a run printed.",
     "cancel": "End a run from another terminal.",
+    "approve": "Answer a question of a run with yes.",
+    "reject": "Answer a question of a run with no.",
     "init": "Write a first pipeline.",
     "schema": "Print the JSON Schema of pipeline files.",
     "doctor": "Check this machine, a state, and what a pipeline needs.",

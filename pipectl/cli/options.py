@@ -49,5 +49,28 @@ Durability = Annotated[
     DurabilityChoice | None,
     typer.Option("--durability", help="full: a success survives a power cut; normal: it survives kill -9."),
 ]
+NoWait = Annotated[
+    bool, typer.Option("--no-wait", help="Leave the run where only approvals are awaited, with exit code 75.")
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only",
+        metavar="TASK",
+        help="Just this task or group; a pattern such as load_* or a tag as tag:NAME, too; may be given again.",
+    ),
+]
+From = Annotated[
+    list[str] | None, typer.Option("--from", metavar="TASK", help="This task and all below it; may be given again.")
+]
+Until = Annotated[
+    list[str] | None, typer.Option("--until", metavar="TASK", help="This task and all it needs; may be given again.")
+]
+Skip = Annotated[list[str] | None, typer.Option("--skip", metavar="TASK", help="Not this task; may be given again.")]
 RunName = Annotated[str, typer.Argument(metavar="[RUN]", help="An id, a unique beginning of one, or latest.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+
+
+def selected(**names: list[str] | None) -> dict[str, list[str]]:
+    """What these four chose, without those that were not given; see `selection.Selection`."""
+    return {key: given for key, given in names.items() if given}

@@ -13,8 +13,8 @@ from typing import Any
 from pipectl.cli.carry import carry_out, look_outside, say_unless_quiet
 from pipectl.cli.definition import Found, find_definition, given_params
 from pipectl.cli.options import OutputMode
-from pipectl.engine.prepare import run_names
-from pipectl.engine.session import World, compute_vars, connections_of
+from pipectl.engine.scopes import run_names
+from pipectl.engine.world import World, compute_vars, connections_of
 from pipectl.errors import UsageError, render_problem
 from pipectl.executors.guard import Guard
 from pipectl.model import Durability, Pipeline, RunState
@@ -31,8 +31,11 @@ class Request:
     file: str
     params: Sequence[str]
     params_file: Path | None
+    selection: Mapping[str, list[str]]
     jobs: int | None
     fail_fast: bool
+    force: bool
+    no_wait: bool
     resume: bool
     logical_time: str | None
     durability: Durability | None
@@ -46,24 +49,48 @@ def start(request: Request, guard: Guard) -> int:
     found = find_definition(request.file, request.state)
     for warning in found.warnings:
         say_unless_quiet(request.output, render_problem(warning))
-    pipeline = build(found.definition.document)
+    pipeline, wanted = _part(build(found.definition.document), request.selection)
     given, from_file = given_params(request.params, request.params_file)
     params = resolve(pipeline, given, from_file)
     world = look_outside(pipeline)
     options: dict[str, Any] = {"max_parallel": request.jobs} if request.jobs else {}
     if request.fail_fast:
         options["fail_fast"] = True
+    if request.force:
+        options["force"] = True
+    if request.selection:
+        options["selection"] = request.selection
     held = None
     if request.resume:
         chosen = {name: params[name] for name in (*given, *from_file)}
-        held = _take_up(found, pipeline, chosen, moment if request.logical_time else None, request.output)
+        held = _take_up(found, pipeline, chosen, moment if request.logical_time else None, request)
     if held is None:
         new = _new_run(found, pipeline, world, params, moment, options)
+        if wanted:
+            from pipectl.engine.earlier import earlier_outputs
+
+            new = replace(new, earlier=earlier_outputs(found.store, pipeline.name, wanted))
         held = found.opened().create(new, time.time())
     else:
         held = replace(held, run=replace(held.run, options={**held.run.options, **options}))
+    found.announce(held.run.id)
     with closing(found.opened()) as store:
-        return carry_out(store, held, pipeline, world, guard, output=request.output, durability=request.durability)
+        return carry_out(
+            *(store, held, pipeline, world, guard),
+            output=request.output,
+            durability=request.durability,
+            may_leave=request.no_wait,
+        )
+
+
+def _part(pipeline: Pipeline, selection: Mapping[str, list[str]]) -> tuple[Pipeline, Mapping[str, str]]:
+    """What is selected of the pipeline, and the tasks of the rest whose outputs that uses, each with one that does."""
+    if not selection:
+        return pipeline, {}
+    from pipectl.selection import Selection, select  # what most runs have none of
+
+    selected = select(pipeline, Selection(**selection))
+    return selected.pipeline, selected.wanted
 
 
 def _moment(text: str | None) -> datetime:
@@ -107,7 +134,7 @@ def _new_run(
 
 
 def _take_up(
-    found: Found, pipeline: Pipeline, params: Mapping[str, Any], moment: datetime | None, output: OutputMode
+    found: Found, pipeline: Pipeline, params: Mapping[str, Any], moment: datetime | None, request: Request
 ) -> Held | None:
     """The newest unfinished run of this very definition with these parameters, held; says why where there is none."""
     why = "every run of this pipeline succeeded" if found.store else "there are no runs yet"
@@ -116,6 +143,8 @@ def _take_up(
             why = f"the file has changed since run {run.id}"
         elif any(run.params.get(name) != value for name, value in params.items()):
             why = f"run {run.id} has other parameters"
+        elif run.options.get("selection", {}) != request.selection:
+            why = f"run {run.id} is of another part of the pipeline"
         elif moment not in {None, run.logical_time}:
             why = f"run {run.id} stands for another time"
         else:
@@ -123,5 +152,5 @@ def _take_up(
             if held.run.state is not RunState.SUCCESS:
                 return held
             held.lock.release()
-    say_unless_quiet(output, f"nothing to resume: {why}; starting anew")
+    say_unless_quiet(request.output, f"nothing to resume: {why}; starting anew")
     return None

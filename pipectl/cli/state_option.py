@@ -12,7 +12,7 @@ from typing import Any
 from pipectl.errors import PipectlError
 from pipectl.store.folder import nearest, of_pipeline
 
-_COMMAND = re.compile(r"`pipectl (resume|logs|cancel|runs|show)\b[^`]*")
+_COMMAND = re.compile(r"`pipectl (resume|logs|cancel|approve|reject|runs|show)\b[^`]*")
 
 
 def state_option(folder: Path) -> str:

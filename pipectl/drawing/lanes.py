@@ -32,16 +32,20 @@ _JOINTS = {  # up, down, left, right
     (False, True, False, True): "╭",
     (False, True, True, True): "┬",
 }
-_ASCII = str.maketrans("├┤┼╯╰┴╮╭┬│─○●←…·", "+++'`+..+|-o*<~-")
+_ASCII = str.maketrans("├┤┼╯╰┴╮╭┬│─○●←…·×", "+++'`+..+|-o*<~-x")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line: the lanes, and the task that stands there, if one does. `unseen` are needs that no lane shows."""
+    """One line: the lanes, and the task that stands there, if one does. `unseen` are needs that no lane shows.
+
+    `below` are the lanes that lead on to the next line, as they run through whatever is put between the two.
+    """
 
     lanes: str
     name: str | None
     unseen: tuple[str, ...] = ()
+    below: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -122,7 +126,7 @@ class _Drawing:
         ends = {column, *(lane.column for lane in arriving), *onward}
         unseen = tuple(above for above in self._needs[name] if above not in self._upstream[name])
         drawn = self._line(before, ends, (column, column in before))
-        return [Row(drawn, name, unseen), *self._merge(targets)]
+        return [Row(drawn, name, unseen, self._below()), *self._merge(targets)]
 
     def _free(self, first: int, besides: Container[int] = ()) -> int:
         """The first column from there on in which no lane runs."""
@@ -150,8 +154,12 @@ class _Drawing:
             if len(alike) > 1:
                 before = {lane.column for lane in self._lanes}
                 self._lanes = [lane for lane in self._lanes if lane.column not in alike[:-1]]
-                rows.append(Row(self._line(before, set(alike), None), None))
+                rows.append(Row(self._line(before, set(alike), None), None, (), self._below()))
         return rows
+
+    def _below(self) -> str:
+        columns = {lane.column for lane in self._lanes}
+        return "".join("│ " if column in columns else "  " for column in range(max(columns, default=-1) + 1)).rstrip()
 
     def _line(self, before: set[int], ends: set[int], task: tuple[int, bool] | None) -> str:
         """The line's characters, two for each column; `ends` are the columns that its horizontal line connects."""

@@ -28,13 +28,13 @@ class Point:
     after: list[Point] = field(default_factory=list)
 
 
-def arrange(needs: Mapping[str, Sequence[str]], *, box: float, gap: float) -> list[list[Point]]:
+def arrange(needs: Mapping[str, Sequence[str]], heights: Mapping[str, float], *, gap: float) -> list[list[Point]]:
     """The layers from left to right, each from top to bottom. `y` is the middle of a point, from 0 at the top.
 
-    `needs` are in an order in which each task comes after what it needs; a task is `box` high, an edge that passes
-    `gap`.
+    `needs` are in an order in which each task comes after what it needs; `heights` are those of the tasks, `gap` that
+    of an edge that passes.
     """
-    layers = _layers(needs, box, gap)
+    layers = _layers(needs, heights, gap)
     layers = _best_order(layers)
     _stack(layers)
     for sweep in range(_SWEEPS):
@@ -46,12 +46,12 @@ def arrange(needs: Mapping[str, Sequence[str]], *, box: float, gap: float) -> li
     return layers
 
 
-def _layers(needs: Mapping[str, Sequence[str]], box: float, gap: float) -> list[list[Point]]:
+def _layers(needs: Mapping[str, Sequence[str]], heights: Mapping[str, float], gap: float) -> list[list[Point]]:
     layers: list[list[Point]] = []
     points: dict[str, Point] = {}
     for name, above in needs.items():
         number = 1 + max((points[need].layer for need in above), default=-1)
-        point = points[name] = Point(name, number, box)
+        point = points[name] = Point(name, number, heights[name])
         _add(layers, point)
         for need in above:
             _connect(layers, points[need], point, gap)

@@ -7,8 +7,9 @@ from typing import Any
 
 from pipectl.connections import Connection, render
 from pipectl.errors import PipelineError, Problem
+from pipectl.graph import own_tasks
 from pipectl.model import Pipeline
-from pipectl.spec.world import shown_file
+from pipectl.spec.world import shown_file, work
 from pipectl.template import Renderer, TemplateError
 
 
@@ -45,7 +46,7 @@ class Connections(Mapping[str, Connection]):
 def check_connections(pipeline: Pipeline, connections: Mapping[str, Connection]) -> None:
     """Computes the connections that tasks go by. Raises PipelineError with each that cannot be."""
     problems = []
-    used = {task.body.get("connection") for task in pipeline.tasks.values()}
+    used = {work(task)[1].get("connection") for task in own_tasks(pipeline.tasks)}
     for name, declared in pipeline.connections.items():
         try:
             if name in used:

@@ -1,25 +1,27 @@
 """The environment that an attempt sees.
 
-In this order: the caller's, `env_file`, the pipeline's `env`, the task's; then pipectl's own variables, which nothing
-else may set.
+In this order: the caller's, `env_file`, the `env` of the pipeline, of groups and of the task; then pipectl's own
+variables, which nothing else may set.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any
 
+from pipectl.graph import own_tasks
 from pipectl.labels import param_variable
-from pipectl.model import Pipeline, Secret, Task
+from pipectl.model import Pipeline, Secret
 from pipectl.template import Reference, TemplateError, has_expression, references, to_text
 
 Render = Callable[[Any, Mapping[str, str]], Any]  # a value, and the environment that its expressions see
 
 
-def caller_environment(pipeline: Pipeline, environ: Mapping[str, str], env_file: Mapping[str, str]) -> dict[str, str]:
-    """What the caller and `env_file` give, without variables of pipectl's own and those that secrets come from."""
-    hidden = {secret.value for secret in pipeline.secrets.values() if secret.source == "env"}
+def caller_environment(
+    environ: Mapping[str, str], env_file: Mapping[str, str], hidden: Set[str] = frozenset()
+) -> dict[str, str]:
+    """What the caller and `env_file` give, without variables of pipectl's own, and without those that are `hidden`."""
     given = {name: value for name, value in environ.items() if not _is_ours(name) or name == "PIPECTL_STATE"}
     return {name: value for name, value in {**given, **env_file}.items() if name not in hidden}
 
@@ -27,6 +29,15 @@ def caller_environment(pipeline: Pipeline, environ: Mapping[str, str], env_file:
 def _is_ours(name: str) -> bool:
     """Whether a pipectl that this one runs in may have set it; `ITEMS` is anybody's."""
     return name == "ITEM" or name.startswith(("PIPECTL_", "PARAM_", "ITEM_"))
+
+
+def variables_of_secrets(pipeline: Pipeline) -> Set[str]:
+    """The variables that secrets come from, those of sub-pipelines too: none is passed on to what does not name it."""
+    found = {str(secret.value) for secret in pipeline.secrets.values() if secret.source == "env"}
+    for task in own_tasks(pipeline.tasks):
+        if task.pipeline is not None:
+            found |= variables_of_secrets(task.pipeline)
+    return found
 
 
 def run_variables(params: Mapping[str, Any], run: Mapping[str, Any], pipeline: Pipeline) -> dict[str, str]:
@@ -44,10 +55,14 @@ def run_variables(params: Mapping[str, Any], run: Mapping[str, Any], pipeline: P
     }
 
 
-def attempt_variables(run_id: str, task: Task, instance: str, attempt: int) -> dict[str, str]:
-    """The variables of one attempt. The idempotency key is the same for every attempt of an instance."""
+def attempt_variables(run_id: str, task: str, instance: str, attempt: int, item: Mapping[str, Any]) -> dict[str, str]:
+    """The variables of one attempt. The idempotency key is the same for every attempt of an instance.
+
+    `task` is its path, `item` are the values of its own variables.
+    """
     return {
-        "PIPECTL_TASK": task.name,
+        **{name: to_text(value) for name, value in item.items() if value is not None},
+        "PIPECTL_TASK": task,
         "PIPECTL_INSTANCE": instance,
         "PIPECTL_ATTEMPT": str(attempt),
         "PIPECTL_IDEMPOTENCY_KEY": hashlib.sha256(f"{run_id}/{instance}".encode()).hexdigest()[:32],
@@ -80,6 +95,11 @@ def with_named_secrets(
 
 def _is_secret(reference: Reference) -> bool:
     return reference.path[0] == "secrets" and len(reference.path) > 1
+
+
+def uses(value: Any, names: Set[str]) -> bool:
+    """Whether an expression in a value uses one of these names."""
+    return any(reference.path[0] in names for text in texts(value) for reference in references(text))
 
 
 def texts(value: Any) -> Iterator[str]:

@@ -2,72 +2,122 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
-from pipectl.engine.environment import extend, texts
-from pipectl.engine.outputs import Outputs
-from pipectl.engine.prepare import Preparer, Setting
-from pipectl.graph import Node
-from pipectl.model import Command, Job, Task
+from pipectl.engine.known import Known
+from pipectl.engine.outputs import Outputs, absent_name
+from pipectl.engine.prepare import Preparer
+from pipectl.engine.scopes import Scope, Setting, scopes
+from pipectl.graph import Fan, Group, Node, frames, relative
+from pipectl.model import Command, Job, Pipeline
 from pipectl.plan import Plan
 from pipectl.programs import find_program
 from pipectl.tasks import python, shell
 from pipectl.tasks.base import TaskFailed
-from pipectl.template import Renderer, TemplateError, references
+from pipectl.template import TemplateError
 
-_GIVEN = frozenset({"params", "vars", "env", "pipeline"})
-_MADE_BY_THE_RUN = frozenset({"id", "dir"})
-_LOOKS_OUTSIDE = re.compile(r"\b(?:exists|glob|lines)\s*\(")  # what is there then, an upstream may have made
-_FINDS_PROGRAMS = ("PATH", "VIRTUAL_ENV")
 _NOTHING = Command(("true",))
-
-_Given = Callable[[tuple[str, ...]], bool]  # whether what a path names is known
 
 
 class Foresight(Preparer):
     """Prepares attempts that are not made, and answers conditions by what is known without them.
 
-    What depends on an output or a secret is taken as true. Entries of an `env` that do are left out of it.
+    What depends on an output or a secret is taken as true. Entries of an `env` that do are left out of it. `assumed`
+    are the tasks with `foreach` whose items are not known, by their names. Parameters and constants that a pipeline
+    declares, and that have no value here, are not known either.
     """
 
-    def __init__(self, setting: Setting, plan: Plan, outputs: Outputs, renderer: Renderer) -> None:
-        env = setting.pipeline.env
-        self._hidden = _not_known(env, frozenset(), _is_given)
-        told = {name: value for name, value in env.items() if name not in self._hidden}
-        super().__init__(replace(setting, pipeline=replace(setting.pipeline, env=told)), plan, outputs, renderer)
+    def __init__(self, setting: Setting, plan: Plan, outputs: Outputs) -> None:
+        super().__init__(setting, plan, outputs)
+        self.assumed: set[str] = set()
+        self._root = _Scope(setting, plan.graph.root, outputs)
 
-    def holds(self, condition: str | bool, task: Task, more: Mapping[str, Any] | None = None) -> bool:
+    def holds(self, condition: str | bool, node: Node, more: Mapping[str, Any] | None = None) -> bool:
         """Whether a condition is true, the states of other tasks being what they are in the plan."""
-        if isinstance(condition, str) and not self._is_known(condition, task, _is_given_or_state):
+        if isinstance(condition, str) and not self.known(node).text(condition, expression=True):
             return True
-        return super().holds(condition, task)
+        return super().holds(condition, node)
 
-    def holds_now(self, condition: str | bool, task: Task) -> bool | None:
+    def holds_now(self, condition: str | bool, node: Node) -> bool | None:
         """Whether a condition is true whatever the run does; None where that depends on it, or cannot be told."""
-        if isinstance(condition, str) and not self._is_known(condition, task, _is_given):
+        if isinstance(condition, str) and not self.known(node, states=False).text(condition, expression=True):
             return None
         try:
-            return super().holds(condition, task)
+            return super().holds(condition, node)
         except TemplateError:
             return None
 
-    def job(self, node: Node, attempt: int, *, timeout: float | None) -> Job:
-        """A job of which only the name, the number and the limits count."""
-        task, folder = node.task, self._setting.pipeline.folder
+    def known(self, node: Node, *, states: bool = True) -> Known:
+        """What is known where the expressions of an instance stand; with `states` also how other tasks stand."""
+        scope = self.scope(node)
+        assert isinstance(scope, _Scope)
+        known = replace(scope.known, states=states, files=is_first(node))
+        if self._outputs.earlier:
+            known = replace(known, absent=self._absent(node), inputs=self._inputs_of_absent(node))
+        for one, entries in super().layers(node):
+            known = replace(known, items=self._items(one)).adding("env", entries)
+        return replace(known, items=self._items(node))
+
+    def _absent(self, node: Node) -> Set[str]:
+        """What the instance calls tasks that are not in the run and whose outputs are known."""
+        absent: set[str] = set()
+        present: set[str] = set()
+        for group in scopes(node):
+            absent |= self._outputs.absent.get(group.name, {}).keys() - present
+            present |= group.members.keys()
+        return absent
+
+    def _inputs_of_absent(self, node: Node) -> Set[str]:
+        name, earlier = node.task.name, self._outputs.earlier
+        return {relative(name, need) for need in node.task.left_out if absent_name(node, need) in earlier}
+
+    def _items(self, node: Node) -> list[bool]:
+        return [copy.parent is not None and copy.parent.name not in self.assumed for copy in frames(node)]
+
+    def layers(self, node: Node) -> Iterator[tuple[Node, Mapping[str, Any]]]:
+        """What is known of the environment that its groups and its task declare."""
+        layers = list(super().layers(node))
+        hidden = self.known(node).hidden["env"] if layers else frozenset()
+        for one, entries in layers:
+            yield one, {name: value for name, value in entries.items() if name not in hidden}
+
+    def knows_items(self, fan: Fan) -> bool:
+        """Whether the items of a `foreach`, and what its instances are called, can be told."""
+        foreach, known = fan.task.foreach, self.known(fan)
+        assert foreach is not None
+        if foreach.key is not None:
+            keyed = replace(known, items=[True, *known.items])
+            if not keyed.text(foreach.key, expression=True):
+                return False
+        written = (foreach.items, foreach.matrix, list(foreach.exclude), list(foreach.include))
+        return all(known.value(value) for value in written)
+
+    def job(self, node: Node, attempt: int, *, timeout: float | None, devices: Sequence[str] | None = None) -> Job:
+        """A job of which only the name, the number and the limits count; and of a wait when it is over, if known."""
+        task = node.task
+        kind = task.body.get("kind")
+        if kind in {"for", "until"} and self.known(node).value(task.body[kind]):
+            return super().job(node, attempt, timeout=timeout)
+        folder = self._setting.pipeline.folder
         return Job(node.name, attempt, _NOTHING, {}, folder, timeout, task.grace, task.stop_signal)
 
-    def program(self, task: Task) -> str | None:
+    def cwd(self, node: Node, names: Mapping[str, Any]) -> str:
+        """Where it will run, as far as that can be told and is there."""
+        try:
+            return super().cwd(node, names)
+        except (TaskFailed, TemplateError):
+            return self.scope(node).setting.pipeline.folder
+
+    def program(self, node: Node) -> str | None:
         """The path of what runs the task: an interpreter, or the program of an argument vector.
 
         None where the task needs none of its own, or where that is computed in the run. Raises TaskFailed where there
         is no such program.
         """
-        folder = self._setting.pipeline.folder
-        env = self._environment(task)
+        task, env = node.task, self._environment(node)
+        folder = self.scope(node).setting.pipeline.folder
         if task.type == "python":
             return python.interpreter(task.body, folder, env)
         if task.type != "shell":
@@ -80,53 +130,36 @@ class Foresight(Preparer):
             raise TaskFailed(f"there is no program `{name}`")
         return found
 
-    def _is_known(self, condition: str, task: Task, given: _Given) -> bool:
-        return _can_be_told(condition, _not_known(task.env, self._hidden, given), given, expression=True)
-
-    def _task_env(self, task: Task, base: Mapping[str, str]) -> tuple[dict[str, str], dict[str, Any]]:
-        hidden = _not_known(task.env, self._hidden, _is_given_or_state)
-        told = {name: value for name, value in task.env.items() if name not in hidden}
-        return super()._task_env(replace(task, env=told), base)
-
-    def _environment(self, task: Task) -> Mapping[str, str]:
-        """What the task will see, as far as it says where programs are."""
-        entries = {name: task.env[name] for name in _FINDS_PROGRAMS if name in task.env}
+    def _environment(self, node: Node) -> Mapping[str, str]:
+        """What the task will see, as far as that is known."""
         try:
-            names = self.names(task, self._env)
-            return extend(self._env, entries, lambda value, env: self.render(value, {**names, "env": env}))
+            return self.surroundings(node, 1)[0]
         except TemplateError:
-            return self._setting.environ
+            return self.scope(node).setting.world.environ
 
 
-@cache
-def _paths(text: str, expression: bool) -> list[tuple[str, ...]]:
-    return [reference.path for reference in references(text, expression=expression)]
+class _Scope(Scope):
+    """One pipeline of the run, without the variables that only the run can tell."""
+
+    def __init__(self, setting: Setting, group: Group, outputs: Outputs) -> None:
+        pipeline = setting.pipeline
+        known = known_constants(pipeline, setting.params.keys(), files=is_first(group))
+        hidden = {**known.hidden, "vars": known.hidden["vars"] | (pipeline.vars.keys() - setting.vars.keys())}
+        self.known = replace(known, hidden=hidden, files=False).adding("env", pipeline.env)
+        told = {name: value for name, value in pipeline.env.items() if name not in self.known.hidden["env"]}
+        super().__init__(replace(setting, pipeline=replace(pipeline, env=told)), group, outputs)
+
+    def within(self, group: Group) -> Scope:
+        """The scope of a sub-pipeline."""
+        return _Scope(super().within(group).setting, group, self._outputs)
 
 
-def _not_known(entries: Mapping[str, Any], hidden: Set[str], given: _Given) -> Set[str]:
-    """The names of an environment, of which `hidden` are not known, that are not once the entries were added."""
-    found = set(hidden)
-    for name, value in entries.items():
-        if all(_can_be_told(text, found, given) for text in texts(value)):
-            found.discard(name)
-        else:
-            found.add(name)
-    return found
+def known_constants(pipeline: Pipeline, params: Set[str], *, files: bool) -> Known:
+    """What is known of the constants of a pipeline where it is of these parameters; `files` as of `Known`."""
+    hidden = {"params": pipeline.params.keys() - params, "vars": frozenset[str](), "env": frozenset[str]()}
+    return Known(hidden, files=files).adding("vars", pipeline.vars)
 
 
-def _can_be_told(text: str, hidden: Set[str], given: _Given, *, expression: bool = False) -> bool:
-    if _LOOKS_OUTSIDE.search(text):
-        return False
-    return all(given(path) and not _is_hidden(path, hidden) for path in _paths(text, expression))
-
-
-def _is_hidden(path: tuple[str, ...], hidden: Set[str]) -> bool:
-    return path[0] == "env" and bool(hidden if len(path) == 1 else path[1] in hidden)
-
-
-def _is_given(path: tuple[str, ...]) -> bool:
-    return path[0] in _GIVEN or (path[0] == "run" and len(path) > 1 and path[1] not in _MADE_BY_THE_RUN)
-
-
-def _is_given_or_state(path: tuple[str, ...]) -> bool:
-    return _is_given(path) or (path[0] == "tasks" and len(path) > 2 and path[2] == "state")
+def is_first(node: Node) -> bool:
+    """Whether nothing of the run comes before it, so that the files are those that are there now."""
+    return not any(one.task.needs for one in (node, *node.ancestors()))

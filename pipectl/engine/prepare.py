@@ -1,114 +1,75 @@
-"""From a task to the job that an executor gets: names for its expressions, its environment, what to execute."""
+"""From an instance to the job that an executor gets: names for its expressions, its environment, what to execute."""
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from functools import cached_property
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipectl.engine.environment import (
-    attempt_variables,
-    caller_environment,
-    extend,
-    run_variables,
-    with_named_secrets,
-)
-from pipectl.engine.outputs import Outputs
-from pipectl.graph import Node
-from pipectl.model import Job, Pipeline, Task
+from pipectl.engine.environment import attempt_variables, extend, uses, with_named_secrets
+from pipectl.engine.outputs import Outputs, absent_name
+from pipectl.engine.scopes import Scope, Setting, item_names
+from pipectl.graph import ITEM_NAMES, Fan, Node, frames, lookup, relative
+from pipectl.labels import item_variables
+from pipectl.model import Job
+from pipectl.outline import task_path
 from pipectl.plan import Plan
 from pipectl.tasks import find
 from pipectl.tasks.base import TaskFailed
-from pipectl.template import Computed, Renderer, TemplateError, to_json
+from pipectl.template import Computed, TemplateError, to_json
 
 if TYPE_CHECKING:
     from pipectl.connections import Connection  # what most pipelines have none of
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What is the same for all attempts of a run. `secrets` are values by name, `run` is what expressions see of it.
-
-    `state_file` is where pipectl keeps its own state.
-    """
-
-    pipeline: Pipeline
-    run: Mapping[str, Any]
-    params: Mapping[str, Any]
-    vars: Mapping[str, Any]
-    secrets: Mapping[str, str]
-    environ: Mapping[str, str]
-    env_file: Mapping[str, str]
-    connections: Mapping[str, Connection] = field(default_factory=dict)
-    state_file: str = ""
-
-
-def run_names(run_id: str, logical_time: datetime, cause: str, folder: str) -> dict[str, Any]:
-    """What expressions see as `run`; a run by hand stands for the moment it was asked for."""
-    return {
-        "id": run_id,
-        "logical_time": logical_time,
-        "date": logical_time.date().isoformat(),
-        "interval_start": logical_time,
-        "interval_end": logical_time,
-        "cause": cause,
-        "dir": folder,
-        "is_latest": True,
-    }
-
-
 class Preparer:
     """Prepares the attempts of one run."""
 
-    def __init__(self, setting: Setting, plan: Plan, outputs: Outputs, renderer: Renderer) -> None:
+    def __init__(self, setting: Setting, plan: Plan, outputs: Outputs) -> None:
         self._setting = setting
-        self._plan = plan
         self._outputs = outputs
-        self._renderer = renderer
-        pipeline = setting.pipeline
-        self._names = {
-            "params": setting.params,
-            "vars": setting.vars,
-            "secrets": setting.secrets,
-            "connections": _Lazy(setting.connections, lambda name: setting.connections[name].facts()),
-            "run": setting.run,
-            "pipeline": {"name": pipeline.name, "dir": pipeline.folder},
-            "tasks": _Lazy(plan.nodes, self._task_names),
-        }
-        self._variables = run_variables(setting.params, setting.run, pipeline)
+        self._root = Scope(setting, plan.graph.root, outputs)
+        self._scopes: dict[str, Scope] = {}
 
-    @cached_property
-    def _env(self) -> Mapping[str, str]:
-        """The pipeline's part of every environment. Computed when first needed: its failure is the attempt's."""
-        setting = self._setting
-        caller = caller_environment(setting.pipeline, setting.environ, setting.env_file)
-        return extend(caller, setting.pipeline.env, lambda value, env: self.render(value, {**self._names, "env": env}))
+    def scope(self, node: Node) -> Scope:
+        """What the instance sees of the pipeline that declares its task."""
+        group = node.scope
+        while group.base:
+            group = group.scope
+        if group is self._root.group:
+            return self._root
+        if group.name not in self._scopes:
+            self._scopes[group.name] = self.scope(group).within(group)
+        return self._scopes[group.name]
 
-    def holds(self, condition: str | bool, task: Task, more: Mapping[str, Any] | None = None) -> bool:
-        """Whether a condition of the task is true. Raises TemplateError where that cannot be told."""
+    def holds(self, condition: str | bool, node: Node, more: Mapping[str, Any] | None = None) -> bool:
+        """Whether a condition of the instance is true. Raises TemplateError where that cannot be told."""
         if isinstance(condition, bool):
             return condition
-        env = self._env
-        if task.env and "env" in condition:
-            env, _ = self._task_env(task, {**env, **self._variables})
-        return self._renderer.truth(condition, {**self.names(task, env), **(more or {})})
+        return self.scope(node).renderer.truth(condition, {**self.names(node, condition), **(more or {})})
 
-    def names(self, task: Task, env: Mapping[str, str]) -> dict[str, Any]:
-        """What the task's expressions see."""
-        inputs = _Lazy(dict.fromkeys(task.needs), self._outputs.value)
-        return {**self._names, "env": env, "inputs": inputs}
+    def names(self, node: Node, text: str) -> dict[str, Any]:
+        """What a text of the instance sees; its environment is computed only where the text may name it."""
+        scope = self.scope(node)
+        env = scope.env
+        if "env" in text and any(self.layers(node)):
+            env, _ = self._task_env(node, {**env, **scope.variables})
+        return scope.names(node, env)
 
-    def job(self, node: Node, attempt: int, *, timeout: float | None) -> Job:
-        """The job of an attempt. Raises TaskFailed or TemplateError where what the task asks for cannot be had."""
+    def job(self, node: Node, attempt: int, *, timeout: float | None, devices: Sequence[str] | None = None) -> Job:
+        """The job of an attempt, which may use these `devices` (None: all that it finds).
+
+        Raises TaskFailed or TemplateError where what the task asks for cannot be had.
+        """
         task = node.task
-        base = {**self._env, **self._variables}
-        base.update(attempt_variables(self._setting.run["id"], task, node.name, attempt))
-        env, names = self._task_env(task, base)
-        context = _Attempt(self, names, self._cwd(task, names), env, task, timeout)
+        self._check_absent(node)
+        env, names = self.surroundings(node, attempt)
+        if devices is not None:
+            env["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
+        context = _Attempt(self, node, names, self.cwd(node, names), env, timeout)
         work = find(task.type).prepare(task, context)
         return Job(
             instance=node.name,
@@ -120,24 +81,68 @@ class Preparer:
             grace=task.grace,
             stop_signal=task.stop_signal,
             background=task.body.get("background") == "allow",
-            inputs=self._inputs(task),
+            inputs=self._inputs(node),
+            memory=task.resources.memory,
         )
 
-    def _task_env(self, task: Task, base: Mapping[str, str]) -> tuple[dict[str, str], dict[str, Any]]:
-        """The environment of the task, and what its expressions see with it."""
-        if task.env and self._setting.secrets:
-            given = {**self._setting.environ, **self._setting.env_file}
-            base = with_named_secrets(base, task.env, self._setting.pipeline.secrets, given)
-        names = self.names(task, base)
-        env = extend(base, task.env, lambda value, env: self.render(value, {**names, "env": env}))
-        return env, {**names, "env": env}
+    def _check_absent(self, node: Node) -> None:
+        """What a task gave once it may not have given for an item that is new."""
+        for need in node.task.left_out:
+            name = absent_name(node, need)
+            known = any(task_path(other) == task_path(name) for other in self._outputs.earlier)
+            if known and name not in self._outputs.earlier:
+                raise TaskFailed(f"it needs `{name}`, which is left out of this run and has never succeeded")
 
-    def _cwd(self, task: Task, names: Mapping[str, Any]) -> str:
-        folder = self._setting.pipeline.folder
-        if task.cwd is None:
+    def surroundings(self, node: Node, attempt: int) -> tuple[dict[str, str], dict[str, Any]]:
+        """The whole environment of an attempt, and what its expressions see."""
+        scope = self.scope(node)
+        return self._task_env(node, {**scope.env, **scope.variables, **self._own_variables(node, attempt)})
+
+    def _own_variables(self, node: Node, attempt: int) -> Mapping[str, str]:
+        around = frames(node)
+        item = _item_variables(around[0].item) if around else {}
+        return attempt_variables(self._setting.run["id"], node.path, node.name, attempt, item)
+
+    def layers(self, node: Node) -> Iterator[tuple[Node, Mapping[str, Any]]]:
+        """What the groups around the instance and its task say of the environment, the outermost first.
+
+        Each is computed as the group sees it. What a task says of its items is not known before these are.
+        """
+        around: list[Node] = [node]
+        group = node.scope
+        while group.base:
+            around.append(group)
+            group = group.scope
+        for one in reversed(around):
+            if one.task.env and not (isinstance(one, Fan) and uses(one.task.env, ITEM_NAMES)):
+                yield one, one.task.env
+
+    def _task_env(self, node: Node, base: Mapping[str, str]) -> tuple[dict[str, str], dict[str, Any]]:
+        """The environment of the task, and what its expressions see with it."""
+        scope = self.scope(node)
+        env = dict(base)
+        for one, entries in self.layers(node):
+            env = self._extended(scope, env, entries, scope.names(one, env))
+        return env, scope.names(node, env)
+
+    def _extended(
+        self, scope: Scope, env: Mapping[str, str], entries: Mapping[str, Any], names: Mapping[str, Any]
+    ) -> dict[str, str]:
+        world = scope.setting.world
+        if world.secrets:
+            given = {**world.environ, **world.env_file}
+            env = with_named_secrets(env, entries, scope.setting.pipeline.secrets, given)
+        render = scope.renderer.render_tree
+        return extend(env, entries, lambda value, seen: render(value, {**names, "env": seen}))
+
+    def cwd(self, node: Node, names: Mapping[str, Any]) -> str:
+        """The folder that the instance runs in. Raises TaskFailed or TemplateError where there is none."""
+        scope = self.scope(node)
+        folder, written = scope.setting.pipeline.folder, node.task.cwd
+        if written is None:
             return folder
         try:
-            given = self.render(task.cwd, names)
+            given = scope.renderer.render_tree(written, names)
         except TemplateError as error:
             raise error.within("`cwd`") from error
         if not isinstance(given, str):
@@ -147,43 +152,29 @@ class Preparer:
             raise TaskFailed(f"there is no folder `{cwd}` to run in (`cwd`)")
         return str(cwd)
 
-    def _inputs(self, task: Task) -> str | None:
-        texts = {name: self._outputs.text(name) for name in task.needs}
+    def _inputs(self, node: Node) -> str | None:
+        texts = self._outputs.needed(node)
         if not any(texts.values()):
             return None
         return "{" + ",".join(f'"{name}":{text or "null"}' for name, text in texts.items()) + "}"
 
-    def _task_names(self, name: str) -> Mapping[str, Any]:
-        node = self._plan.nodes[name]
-        facts: dict[str, Callable[[], Any]] = {
-            "output": lambda: self._outputs.value(name),
-            "state": lambda: str(node.state),
-            "exit_code": lambda: node.exit_code,
-            "error": lambda: node.error,
-        }
-        return _Lazy(facts, lambda fact: facts[fact]())
-
-    def plain_names(self, task: Task) -> dict[str, Any]:
+    def plain_names(self, node: Node) -> dict[str, Any]:
         """What inline code sees, as plain JSON."""
+        setting, task = self.scope(node).setting, node.task
+        states = {relative(task.name, need): str(lookup(node, need).state) for need in task.needs}
+        states |= {relative(task.name, need): "success" for need in task.left_out}
         return {
-            "params": self._setting.params,
-            "vars": self._setting.vars,
-            "run": to_json(self._setting.run),
-            "inputs": {name: self._outputs.value(name) for name in task.needs},
-            "states": {name: str(self._plan.nodes[name].state) for name in task.needs},
+            "params": setting.params,
+            "vars": setting.vars,
+            "run": to_json(setting.run),
+            "inputs": {name: json.loads(text or "null") for name, text in self._outputs.needed(node).items()},
+            "states": states,
+            **item_names(node),
         }
 
-    def render(self, value: Any, names: Mapping[str, Any]) -> Any:
-        """The value with its expressions computed."""
-        return self._renderer.render_tree(value, names)
-
-    def parts(self, text: str, names: Mapping[str, Any], filters: Collection[str]) -> list[str | Computed]:
-        """The text in parts; see `Renderer.parts`."""
-        return self._renderer.parts(text, names, filters)
-
-    def connection(self, name: str) -> Connection:
+    def connection(self, node: Node, name: str) -> Connection:
         """The connection of this name, which is declared."""
-        return self._setting.connections[name]
+        return self.scope(node).setting.connections[name]
 
     @property
     def state_file(self) -> str:
@@ -191,15 +182,25 @@ class Preparer:
         return self._setting.state_file
 
 
+def _item_variables(item: Any) -> Mapping[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in item.items() if isinstance(item, Mapping) else ():
+        ((variable, _),) = item_variables({key: value}).items()
+        if variable in found:
+            raise TaskFailed(f"two keys of its item would both be `{variable}`")
+        found[variable] = value
+    return found or item_variables(item)
+
+
 @dataclass(frozen=True, slots=True)
 class _Attempt:
     """A task type's view of the attempt that it prepares; see `tasks.base.Context`."""
 
     _preparer: Preparer
+    _node: Node
     _names: Mapping[str, Any]
     cwd: str
     env: Mapping[str, str]
-    _task: Task
     timeout: float | None
 
     @property
@@ -207,36 +208,17 @@ class _Attempt:
         return str(self._names["pipeline"]["dir"])
 
     def render(self, value: Any) -> Any:
-        return self._preparer.render(value, self._names)
+        return self._preparer.scope(self._node).renderer.render_tree(value, self._names)
 
     def parts(self, text: str, filters: Collection[str] = ()) -> list[str | Computed]:
-        return self._preparer.parts(text, self._names, filters)
+        return self._preparer.scope(self._node).renderer.parts(text, self._names, filters)
 
     def connection(self, name: str) -> Connection:
-        return self._preparer.connection(name)
+        return self._preparer.connection(self._node, name)
 
     @property
     def state_file(self) -> str:
         return self._preparer.state_file
 
     def plain_names(self) -> dict[str, Any]:
-        return self._preparer.plain_names(self._task)
-
-
-class _Lazy(Mapping[str, Any]):
-    """A mapping whose values are had when asked for."""
-
-    def __init__(self, keys: Mapping[str, Any], read: Callable[[str], Any]) -> None:
-        self._keys = keys
-        self._read = read
-
-    def __getitem__(self, key: str) -> Any:
-        if key not in self._keys:
-            raise KeyError(key)
-        return self._read(key)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._keys)
-
-    def __len__(self) -> int:
-        return len(self._keys)
+        return self._preparer.plain_names(self._node)

@@ -8,63 +8,53 @@ from __future__ import annotations
 
 import random
 import signal
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 from pipectl.engine.clock import Clock
+from pipectl.engine.ends import Ends
 from pipectl.engine.journal import Journal
+from pipectl.engine.ledger import Ledger, Listener
+from pipectl.engine.opening import Opener
 from pipectl.engine.outputs import Outputs
 from pipectl.engine.prepare import Preparer
-from pipectl.engine.verdict import Verdict, delay, judge, may_retry, shown
+from pipectl.engine.starts import Starts
+from pipectl.engine.verdict import Verdict, shown
+from pipectl.engine.wakes import Signals, Wake
 from pipectl.errors import InternalError
 from pipectl.events import (
-    AttemptFinished,
     AttemptHandle,
     AttemptStarted,
     Event,
     RunFinished,
+    RunLeft,
     RunStopping,
     TaskClosed,
-    TaskOpened,
 )
 from pipectl.executors.base import Executor
 from pipectl.graph import Node
 from pipectl.masking import Masker
 from pipectl.model import Cause, Job, Outcome, RunState, State
-from pipectl.plan import Decision, Plan
+from pipectl.plan import Ask, Decision, Plan
 from pipectl.store.rows import Held, Log
 from pipectl.tasks.base import TaskFailed
 from pipectl.template import TemplateError
 
+if TYPE_CHECKING:
+    from pipectl.engine.waiters import Waiters  # what most pipelines have none of
+    from pipectl.engine.waits import WaitingRoom
+
 _LOOK_EVERY = 0.5  # seconds between looks for requests of others
-
-Listener = Callable[[Event], None]
-
-
-class Signals(Protocol):
-    """Where signals come from; see `executors.guard`."""
-
-    def fileno(self) -> int:
-        """Readable when there is something to take."""
-
-    def signals(self) -> Sequence[int]:
-        """The numbers of the signals that came since. Raises GuardDied where the guard is gone."""
-
-
-@dataclass(slots=True)
-class _Turn:
-    """What one turn of the loop records, and does once that is recorded."""
-
-    events: list[Event] = field(default_factory=list)
-    outputs: list[tuple[str, str]] = field(default_factory=list)
-    logs: list[Log] = field(default_factory=list)
-    starts: list[Node] = field(default_factory=list)
-    cancels: list[tuple[str, bool]] = field(default_factory=list)
 
 
 class Runner:
-    """Carries out one run whose lock is held; `plan` has taken in all that was recorded of it so far."""
+    """Carries out one run whose lock is held; `plan` has taken in all that was recorded of it so far.
+
+    `room` is where waits and approvals are while they wait; without it the executor has them too. With `may_leave` the
+    run is left where only approvals are awaited.
+    """
 
     def __init__(
         self,
@@ -78,7 +68,11 @@ class Runner:
         outputs: Outputs,
         masker: Masker,
         clock: Clock,
-        capacity: int,
+        starts: Starts | None = None,
+        opener: Opener | None = None,
+        ends: Ends | None = None,
+        room: WaitingRoom | None = None,
+        may_leave: bool = False,
         timeout: float | None = None,
         fail_fast: bool = False,
         signals: Signals | None = None,
@@ -88,53 +82,73 @@ class Runner:
         look_every: float = _LOOK_EVERY,
     ) -> None:
         self._run = held.run
-        self._recorded = recorded
         self._plan = plan
         self._store = store
+        self._ledger = Ledger(held.run, plan, store, outputs, recorded, list(listeners))
+        self._emit = self._ledger.emit
         self._executor = executor
         self._preparer = preparer
-        self._outputs = outputs
         self._masker = masker
         self._clock = clock
-        self._capacity = capacity
+        self._starts = starts or Starts(plan, preparer, outputs)
+        self._opener = opener or Opener(preparer, masker)
+        self._ends = ends or Ends(plan, preparer, masker, rng or random.Random())
+        self._waiters = self._waiters_in(room)
+        self._may_leave = may_leave
         self._fail_fast = fail_fast
         self._signals = signals
-        self._listeners = list(listeners)
         self._on_turn = on_turn
-        self._rng = rng or random.Random()
-        self._turn = _Turn()
+        self._to_start: list[Node] = []
+        self._to_cancel: list[tuple[str, bool]] = []
         self._unstartable: list[Outcome] = []
+        self._keeping: dict[str, tuple[Outcome, Verdict]] = {}  # successes whose outputs are being looked at
         self._grace_ends: dict[str, float] = {}
         self._request = held.heard
         self._next_look = 0.0
         self._look_every = look_every
         self._deadline = None if timeout is None else clock.now() + timeout
+        self._wake = Wake(signals, self._starts)
         self.signal: int | None = None
+
+    def _waiters_in(self, room: WaitingRoom | None) -> Waiters | None:
+        if room is None:
+            return None
+        from pipectl.engine.waiters import Waiters  # what most pipelines have none of
+
+        return Waiters(room, self._ledger, self._clock, self._executor)
 
     def execute(self, first: Iterable[Event] = ()) -> RunState:
         """Runs until every instance has ended, after recording the events of how it was taken up.
 
-        Returns the run's state; `signal` is then the number of the signal that stopped it, if one did. Raises
-        StateError where the state cannot be written, and GuardDied; whatever runs then is ended.
+        Returns the run's state, which is still `running` where it was left; `signal` is then the number of the signal
+        that stopped it, if one did. Raises StateError where the state cannot be written, and GuardDied; whatever runs
+        then is ended.
         """
         try:
             for event in first:
                 self._emit(event)
-            self._commit()
+            self._ledger.commit()
             self._attach()
             while not self._finish_run():
+                if self._is_left():
+                    self._emit(RunLeft(self._clock.now()))
+                    self._ledger.commit()
+                    return RunState.RUNNING
                 self._step()
             return self._plan.verdict
         finally:
             self._executor.close()
+            self._starts.close()
+            self._wake.close()
 
     def _step(self) -> None:
         self._choose()
-        self._commit()
+        self._ledger.commit()
         self._act()
         self._on_turn()
         for outcome in self._wait():
             self._finish(outcome)
+        self._take_answers()
         self._hear()
         self._look()
 
@@ -143,25 +157,17 @@ class Runner:
         if not self._plan.finished:
             return False
         self._emit(RunFinished(self._clock.now(), self._plan.verdict))
-        self._commit()
+        self._ledger.commit()
         return True
 
-    # Recording
-
-    def _emit(self, event: Event) -> None:
-        self._turn.events.append(event)
-        self._plan.apply(event)
-
-    def _commit(self) -> None:
-        turn = self._turn
-        if not turn.events:
-            return
-        self._recorded = self._store.record(self._run, self._recorded, turn.events, turn.outputs, turn.logs)
-        self._outputs.fresh.clear()
-        for event in turn.events:
-            for listener in self._listeners:
-                listener(event)
-        turn.events, turn.outputs, turn.logs = [], [], []
+    def _is_left(self) -> bool:
+        """Whether only people can bring the run on, and nobody is to wait for them."""
+        if not self._may_leave or self._waiters is None or self._plan.stopping:
+            return False
+        if self._ledger.is_open or self._starts.pending:
+            return False
+        idle = self._plan.wake(self._clock.now()) is None and not self._plan.next_ready()
+        return idle and self._waiters.are_all(self._plan.running)
 
     # Deciding and starting
 
@@ -176,40 +182,49 @@ class Runner:
 
     def _answer(self, decision: Decision) -> Event:
         node, now = decision.node, self._clock.now()
-        if decision.state is not None:
-            return TaskClosed(now, node.name, decision.state, decision.by)
-        assert node.task.when is not None
-        try:
-            if self._preparer.holds(node.task.when, node.task):
-                return TaskOpened(now, node.name)
-        except (TemplateError, TaskFailed) as error:
-            allowed, told = self._allowed(node, f"`when`: {shown(self._masker, error)}")
-            return TaskClosed(now, node.name, State.FAILED, "when", shown(self._masker, told), allowed=allowed)
-        return TaskClosed(now, node.name, State.SKIPPED, "when")
+        match decision.ask:
+            case Ask.CLOSE:
+                return TaskClosed(now, node.name, decision.state, decision.by)
+            case Ask.JUDGE:
+                allowed, error = self._ends.allowed(node, None)
+                return TaskClosed(now, node.name, State.FAILED, "tasks", error, allowed=allowed)
+            case Ask.OPEN:
+                answer = self._opener.open(node, now)
+                if isinstance(answer, TaskClosed) and answer.state is State.FAILED:
+                    allowed, error = self._ends.allowed(node, answer.error)
+                    return replace(answer, error=error, allowed=allowed)
+                return answer
 
     def _choose(self) -> None:
-        self._plan.wake(self._clock.now())
-        while len(self._plan.running) < self._capacity and (node := self._plan.next_ready()):
-            self._emit(AttemptStarted(self._clock.now(), node.name, node.attempts + 1))
-            self._turn.starts.append(node)
+        now = self._clock.now()
+        self._plan.wake(now)
+        while node := self._starts.next(now):
+            self._emit(AttemptStarted(now, node.name, node.attempts + 1))
+            self._to_start.append(node)
 
     def _act(self) -> None:
         """Does what the turn decided, now that it is recorded."""
-        turn = self._turn
-        for node in turn.starts:
+        starts, self._to_start = self._to_start, []
+        cancels, self._to_cancel = self._to_cancel, []
+        for node in starts:
             self._start(node)
-        for instance, at_once in turn.cancels:
+        for instance, at_once in (*cancels, *((node.name, False) for node in self._plan.take_doomed())):
+            if self._waiters is not None:
+                self._waiters.cancel(instance)
             self._executor.cancel(instance, at_once=at_once)
-        turn.starts, turn.cancels = [], []
+        self._ledger.commit()
 
     def _start(self, node: Node) -> None:
         job = self._job(node)
         if job is None:
             return
+        if self._waiters is not None and not node.task.holds_slot:
+            self._waiters.enter(node, job)
+            return
         handle = self._executor.start(job)
         if handle is not None:
             self._emit(AttemptHandle(self._clock.now(), node.name, node.attempts, handle))
-            self._commit()
+            self._ledger.commit()
             self._executor.attach(job, handle)
 
     def _attach(self) -> None:
@@ -220,7 +235,8 @@ class Runner:
     def _job(self, node: Node) -> Job | None:
         timeout = node.task.grace if self._plan.stopping else node.task.timeout
         try:
-            return self._preparer.job(node, node.attempts, timeout=timeout)
+            self._starts.check(node)
+            return self._preparer.job(node, node.attempts, timeout=timeout, devices=self._starts.devices(node))
         except (TemplateError, TaskFailed) as error:
             outcome = Outcome(node.name, node.attempts, Cause.UNSTARTABLE, error=shown(self._masker, error))
             self._unstartable.append(outcome)
@@ -228,67 +244,59 @@ class Runner:
 
     # Waiting
 
-    def _wait(self) -> Sequence[Outcome]:
-        unstartable, self._unstartable = self._unstartable, []
+    def _wait(self) -> Iterator[Outcome]:
+        """The attempts that are over; waits for the first."""
+        over, self._unstartable = self._unstartable, []
+        if self._waiters is not None:
+            over += self._waiters.over()
+        ended: Iterator[Outcome] = iter(self._executor.wait(0.0 if over else self._pause(), self._wake.descriptor))
+        return chain(over, ended if self._waiters is None else self._waiters.told(ended))
+
+    def _pause(self) -> float:
+        """Seconds until something is to be done, whatever ends until then."""
         now = self._clock.now()
         next_retry = self._plan.wake(now)
-        times = [self._next_look, next_retry, self._deadline, *self._grace_ends.values()]
-        if unstartable or (self._plan.next_ready() and len(self._plan.running) < self._capacity):
-            times.append(now)
-        elif not self._plan.running and next_retry is None and not self._plan.finished:
+        if self._plan.next_ready():
+            return 0.0
+        due = None if self._waiters is None else self._waiters.due()
+        if not (self._plan.running or self._plan.finished or self._starts.pending) and next_retry is None:
             raise InternalError(f"run {self._run.id} is stuck: nothing runs, and nothing will")
-        wait = max(0.0, min(time for time in times if time is not None) - now)
-        return [*unstartable, *self._executor.wait(wait, self._signals.fileno() if self._signals else None)]
+        times = [self._next_look, next_retry, self._deadline, due, self._starts.due(now), *self._grace_ends.values()]
+        return max(0.0, min(time for time in times if time is not None) - now)
 
     def _finish(self, outcome: Outcome) -> None:
         node = self._plan.nodes[outcome.instance]
-        task, now = node.task, self._clock.now()
-        verdict = judge(task, outcome, self._masker, lambda text, value: self._expected(text, node, value))
-        allowed, error, retry_at = False, verdict.error, None
-        if verdict.state is State.FAILED:
-            retry_at = self._retry_at(node, outcome, verdict, now)
-            if retry_at is None:
-                allowed, error = self._allowed(node, error)
-        if verdict.output is not None:
-            self._outputs.fresh[node.name] = verdict.output
-            self._turn.outputs.append((node.name, verdict.output))
+        verdict = self._ends.verdict(node, outcome)
+        if verdict.state is State.SUCCESS and self._starts.keep(node, verdict.output):
+            self._keeping[node.name] = (outcome, verdict)
+        else:
+            self._conclude(node, outcome, verdict)
+
+    def _conclude(self, node: Node, outcome: Outcome, verdict: Verdict) -> None:
+        self._ledger.give(node.name, verdict.output)
         self._grace_ends.pop(node.name, None)
+        self._starts.ended(node)
         if outcome.log_size:
-            self._turn.logs.append(Log(node.name, outcome.attempt, outcome.log_size, outcome.log_file, outcome.log))
-        self._emit(
-            AttemptFinished(
-                now,
-                node.name,
-                outcome.attempt,
-                verdict.state,
-                exit_code=outcome.exit_code,
-                error=error,
-                retry_at=retry_at,
-                allowed=allowed,
-            )
-        )
+            log = Log(node.name, outcome.attempt, outcome.log_size, outcome.log_file, outcome.log)
+            self._ledger.log(log)
+        self._emit(self._ends.event(node, outcome, verdict, self._clock.now()))
 
-    def _expected(self, text: str | bool, node: Node, value: object) -> bool:
-        try:
-            return self._preparer.holds(text, node.task, {"output": value})
-        except TemplateError as error:
-            raise TaskFailed(f"`expect`: {shown(self._masker, error)}") from error
-
-    def _retry_at(self, node: Node, outcome: Outcome, verdict: Verdict, now: float) -> float | None:
-        retry = node.task.retries
-        if self._plan.stopping or not may_retry(retry, verdict, outcome, node.tries):
-            return None
-        at = now + delay(retry, node.tries, self._rng.random(), verdict.retry_after)
-        if retry.max_elapsed is not None and node.first_start is not None and at > node.first_start + retry.max_elapsed:
-            return None
-        return at
-
-    def _allowed(self, node: Node, error: str | None) -> tuple[bool, str | None]:
-        """Whether the failure of a task does not fail the run, and its error, with why that could not be told."""
-        try:
-            return self._preparer.holds(node.task.allow_failure, node.task), error
-        except TemplateError as fault:
-            return False, shown(self._masker, f"{error}; `allow_failure`: {fault}")
+    def _take_answers(self) -> None:
+        """What was done before, and what is known of the outputs that attempts left."""
+        for answer in self._starts.answers():
+            node = self._plan.nodes[answer.instance]
+            if answer.kind == "look":
+                self._ledger.give(node.name, answer.output)
+                self._emit(TaskClosed(self._clock.now(), node.name, State.CACHED, "cache"))
+                continue
+            if node.name not in self._keeping:
+                continue  # the run was stopped at once
+            outcome, verdict = self._keeping.pop(node.name)
+            if answer.error is not None:
+                verdict = Verdict(State.FAILED, error=shown(self._masker, answer.error))
+            elif answer.row is not None:
+                self._ledger.keep(answer.row)
+            self._conclude(node, outcome, verdict)
 
     # Stopping
 
@@ -296,9 +304,11 @@ class Runner:
         now = self._clock.now()
         self._deadline = None
         self._emit(RunStopping(now, reason, at_once))
+        for name in list(self._keeping) if at_once else ():
+            self._conclude(self._plan.nodes[name], *self._keeping.pop(name))
         for node in self._plan.running.values():
-            if at_once or not node.always:
-                self._turn.cancels.append((node.name, at_once))
+            if not self._plan.may_start(node):
+                self._to_cancel.append((node.name, at_once))
             else:
                 self._grace_ends.setdefault(node.name, now + node.task.grace)
 
@@ -311,12 +321,23 @@ class Runner:
         now = self._clock.now()
         for name in [name for name, end in self._grace_ends.items() if end <= now]:
             del self._grace_ends[name]
-            self._turn.cancels.append((name, False))
+            self._to_cancel.append((name, False))
         if self._deadline is not None and now >= self._deadline:
             self._stop("timeout")
         if now >= self._next_look:
             self._next_look = now + self._look_every
-            for number, kind in self._store.requests(self._run, self._request):
+            for number, kind, data in self._store.requests(self._run, self._request):
                 self._request = number
-                if kind == "cancel" and not self._plan.cancelled:
-                    self._stop("cancel")
+                if kind == "cancel":
+                    if not self._plan.cancelled:
+                        self._stop("cancel")
+                elif self._waiters is not None:
+                    self._hear_answer(number, kind, data)
+
+    def _hear_answer(self, number: int, kind: str, data: Mapping[str, Any]) -> None:
+        """Takes in an answer; who gave it knew of no secrets."""
+        assert self._waiters is not None
+        masked = self._masker.mask_value(data)
+        if masked != data:
+            self._store.rewrite_request(number, masked)
+        self._waiters.hear(kind, masked)

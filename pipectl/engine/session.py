@@ -3,45 +3,38 @@
 from __future__ import annotations
 
 import gc
-import json
 import os
+import random
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pipectl.engine.clock import Clock
-from pipectl.engine.environment import caller_environment
+from pipectl.engine.clock import Clock, booted
+from pipectl.engine.ends import Ends
+from pipectl.engine.ledger import Listener
+from pipectl.engine.means import Means
 from pipectl.engine.outputs import Outputs
-from pipectl.engine.prepare import Preparer, Setting, run_names
+from pipectl.engine.prepare import Preparer
 from pipectl.engine.resume import take_up
-from pipectl.engine.runner import Listener, Runner
-from pipectl.errors import PipelineError, Problem
-from pipectl.events import Event
+from pipectl.engine.runner import Runner
+from pipectl.engine.scopes import Setting, run_names
+from pipectl.engine.starts import Starts
+from pipectl.engine.world import World, connections_of
+from pipectl.events import Event, RunUpdated
 from pipectl.executors.guard import Guard
 from pipectl.executors.local import LocalExecutor
 from pipectl.executors.survivors import end_survivors
 from pipectl.masking import Masker
 from pipectl.model import Durability, Pipeline, RunState
-from pipectl.plain_json import check_characters
 from pipectl.plan import Plan
-from pipectl.spec.world import shown_file
 from pipectl.store.rows import Held
 from pipectl.store.store import Store
-from pipectl.template import Renderer
 
 if TYPE_CHECKING:
-    from pipectl.connections import Connection  # what most pipelines have none of
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What a run takes from outside its file and its record, each time it is taken up."""
-
-    environ: Mapping[str, str]
-    env_file: Mapping[str, str]
-    secrets: Mapping[str, str]
+    from pipectl.engine.caches import Caches  # what most pipelines have none of
+    from pipectl.engine.waits import WaitingRoom
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,48 +43,6 @@ class Result:
 
     state: RunState
     signal: int | None
-
-
-def compute_vars(pipeline: Pipeline, params: Mapping[str, Any], run: Mapping[str, Any], world: World) -> dict[str, Any]:
-    """The pipeline's `vars`, each of which may use those above it.
-
-    Raises PipelineError where one cannot be computed.
-    """
-    renderer = Renderer(pipeline.folder)
-    values: dict[str, Any] = {}
-    names = {**_outer_names(pipeline, params, run, world), "vars": values}
-    for name, value in pipeline.vars.items():
-        try:
-            values[name] = renderer.render_tree(value, names)
-            check_characters(json.dumps(values[name], ensure_ascii=False))
-        except ValueError as error:
-            problem = Problem(
-                shown_file(pipeline.file), 0, 0, f"the variable `{name}` (`vars`) cannot be computed: {error}"
-            )
-            raise PipelineError([problem]) from error
-    return values
-
-
-def connections_of(
-    pipeline: Pipeline, params: Mapping[str, Any], values: Mapping[str, Any], run: Mapping[str, Any], world: World
-) -> Mapping[str, Connection]:
-    """The pipeline's connections, each computed when it is first used; `values` are those of its `vars`."""
-    if not pipeline.connections:
-        return {}
-    from pipectl.engine.connections import Connections
-
-    names = {**_outer_names(pipeline, params, run, world), "vars": values, "secrets": world.secrets}
-    return Connections(pipeline, names)
-
-
-def _outer_names(pipeline: Pipeline, params: Mapping[str, Any], run: Mapping[str, Any], world: World) -> dict[str, Any]:
-    """What expressions see that belong to no task."""
-    return {
-        "params": params,
-        "run": run,
-        "env": caller_environment(pipeline, world.environ, world.env_file),
-        "pipeline": {"name": pipeline.name, "dir": pipeline.folder},
-    }
 
 
 class Session:
@@ -119,32 +70,53 @@ class Session:
         self,
         *,
         again: Iterable[str] = (),
+        updated: RunUpdated | None = None,
         guard: Guard | None,
         listeners: Iterable[Listener],
         on_output: Callable[[str, int, bytes], None],
         on_turn: Callable[[], None],
+        may_leave: bool = False,
     ) -> Result:
-        """Runs what is left of the run, and the tasks in `again` with all below them; returns what came of it."""
+        """Runs what is left of the run, and the tasks in `again` with all below them; returns what came of it.
+
+        With `updated` it goes over to another definition or other parameters, which this session has already. With
+        `may_leave` it is left where it only waits for approvals.
+        """
         if guard is not None:
             guard.arm()
-        first = take_up(self._plan, self._clock.now(), again) if len(self._events) > 1 or again else []
         if self._plan.running:
             end_survivors(self._run.id)
-        masker = Masker(self._world.secrets.values())
+        masker = Masker(self._world.all_secrets())
         scratch = self._store.make_folder("tmp", self._run.id)
-        outputs = Outputs(lambda instance: self._store.output(self._run, instance))
-        capacity = self._run.options.get("max_parallel") or self._pipeline.max_parallel or usable_cores()
+        outputs = Outputs(
+            lambda instance: self._store.output(self._run, instance),
+            lambda group: self._store.outputs_within(self._run, group),
+            self._store.earlier(self._run) if "selection" in self._run.options else None,
+        )
+        means = Means(self._pipeline, self._world.environ)
+        caches = self._caches(means, masker)
+        first: list[Event] = [] if updated is None else [updated]
+        if len(self._events) > 1 or again:
+            lost = caches.lost(self._run) if caches and booted() > self._run.taken else []
+            first += take_up(self._plan, self._clock.now(), again, lost)
+        preparer = Preparer(self._setting(), self._plan, outputs)
+        self._plan.admission.limit(slots=self._slots(), memory=means.memory(), pools=means.limits())
+        ends = Ends(self._plan, preparer, masker, random.Random())
+        pools = means.pools(self._store.folder, self._clock)
         runner = Runner(
             held=self._held,
             recorded=len(self._events),
             plan=self._plan,
             store=self._store,
             executor=self._executor(scratch, masker, guard, on_output),
-            preparer=Preparer(self._setting(), self._plan, outputs, Renderer(self._pipeline.folder)),
+            preparer=preparer,
             outputs=outputs,
             masker=masker,
             clock=self._clock,
-            capacity=capacity,
+            starts=Starts(self._plan, preparer, outputs, pools, caches),
+            ends=ends,
+            room=self._room(means, masker, ends),
+            may_leave=may_leave,
             timeout=self._pipeline.timeout,
             fail_fast=self._run.options.get("fail_fast", self._pipeline.fail_fast),
             signals=guard,
@@ -170,6 +142,24 @@ class Session:
             guard=guard,
         )
 
+    def _slots(self) -> int:
+        return self._run.options.get("max_parallel") or self._pipeline.max_parallel or usable_cores()
+
+    def _caches(self, means: Means, masker: Masker) -> Caches | None:
+        if not means.cached:
+            return None
+        from pipectl.engine.caches import Caches
+
+        force = bool(self._run.options.get("force"))
+        return Caches(self._store, self._pipeline.name, masker=masker, durable=self._durability == "full", force=force)
+
+    def _room(self, means: Means, masker: Masker, ends: Ends) -> WaitingRoom | None:
+        if not means.waits:
+            return None
+        from pipectl.engine.waits import WaitingRoom
+
+        return WaitingRoom(run=self._run, store=self._store, clock=self._clock, masker=masker, holds=ends.expected)
+
     def _setting(self) -> Setting:
         run, world = self._run, self._world
         folder = self._store.make_folder("runs", run.id)
@@ -179,9 +169,7 @@ class Session:
             run=names,
             params=run.params,
             vars=run.vars,
-            secrets=world.secrets,
-            environ=world.environ,
-            env_file=world.env_file,
+            world=world,
             connections=connections_of(self._pipeline, run.params, run.vars, names, world),
             state_file=str(self._store.folder / "state.db"),
         )

@@ -2,65 +2,75 @@
 
 from __future__ import annotations
 
-import heapq
-import json
 import math
-import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from itertools import count
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, cast
 
-from pipectl.durations import format_duration
-from pipectl.engine.clock import Clock
-from pipectl.engine.foresight import Foresight
+from pipectl.admission import GPUS
+from pipectl.engine.assumptions import Assumptions, Items
+from pipectl.engine.critical_path import critical_path
+from pipectl.engine.ends import Ends
+from pipectl.engine.foresight import Foresight, is_first, known_constants
+from pipectl.engine.means import Means
+from pipectl.engine.opening import Opener
 from pipectl.engine.outputs import Outputs
-from pipectl.engine.prepare import Setting
+from pipectl.engine.pretence import NoJitter, PretendClock, PretendExecutor, PretendJournal, PretendPools, pretended
 from pipectl.engine.runner import Runner
-from pipectl.errors import InternalError
-from pipectl.events import Event, RunStarted
-from pipectl.graph import Node, topological
+from pipectl.engine.scopes import Setting
+from pipectl.engine.starts import Starts
+from pipectl.engine.world import compute_vars
+from pipectl.events import Event, RunStarted, TaskClosed, TaskOpened
+from pipectl.graph import Fan, Group, Node
 from pipectl.masking import Masker
-from pipectl.model import Cause, Job, Outcome, RunState, Task
+from pipectl.model import State, Task
 from pipectl.plan import Plan
 from pipectl.run_view import RunView
-from pipectl.store.locks import RunLock
-from pipectl.store.rows import Held, Log, Run
-from pipectl.template import Renderer
 
-DEFAULT_SECONDS = 1.0
-"""How long an attempt takes of which nothing is known, unless its time limit is less."""
-
-
-@dataclass(frozen=True, slots=True)
-class Assumptions:
-    """What is taken for granted: seconds of an attempt by instance, and the tasks of which every attempt fails."""
-
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    failing: frozenset[str] = frozenset()
-
-    def seconds_of(self, job: Job) -> float:
-        """How long the attempt takes if nothing ends it."""
-        guess = DEFAULT_SECONDS if job.timeout is None else min(DEFAULT_SECONDS, job.timeout)
-        return self.seconds.get(job.instance, guess)
+if TYPE_CHECKING:
+    from pipectl.engine.cache import Answer
+    from pipectl.engine.caches import Caches
+    from pipectl.engine.foreseen import ForeseenCaches
+    from pipectl.store.pools import Pools
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """How much of what may be used at once was: `busy` is the share of the whole time of all `slots`.
+
+    They are those of the `pool`, where it is None those of the run.
+    """
+
+    pool: str | None
+    slots: int
+    busy: float
+
+
+@dataclass(frozen=True)
 class Simulation:
-    """What would happen. Times are seconds from the start of the run; `foresight` knows the states at its end."""
+    """What would happen. Times are seconds from the start of the run; `foresight` knows the states at its end.
 
+    `guessed` are the tasks that ran and whose duration is a guess, by their paths; `assumed` are the items of those
+    tasks with `foreach` that had to be assumed, of several copies of a task those of the first. `looked` is what the
+    cache said of instances.
+    """
+
+    tasks: Mapping[str, Task]
     events: Sequence[Event]
     view: RunView
     plan: Plan
     foresight: Foresight
-    assumptions: Assumptions
+    guessed: Mapping[str, Task]
+    assumed: Mapping[str, Items]
+    slots: int
+    pools: Mapping[str, float]
+    looked: Mapping[str, Answer]
 
     @property
     def unknown(self) -> list[str]:
-        """The instances that ran, and whose duration is a guess."""
-        names = (one.name for one in self.view.instances.values() if one.started is not None)
-        return [name for name in names if name not in self.assumptions.seconds]
+        """The tasks that ran and whose duration is a guess."""
+        return list(self.guessed)
 
     @property
     def makespan(self) -> float:
@@ -69,169 +79,149 @@ class Simulation:
 
     @property
     def critical_path(self) -> list[str]:
-        """The chain of instances that takes longest, each of which waited for the one before it.
-
-        A task that starts as soon as one of its upstreams is done waited for those that had ended by then.
-        """
-        took = {one.name: one.duration or 0.0 for one in self.view.instances.values()}
-        longest: dict[str, float] = {}
-        before: dict[str, str] = {}
-        for node in topological(self.plan.nodes.values()):
-            above = max(self._awaited(node), key=lambda name: longest[name], default=None)
-            longest[node.name] = took[node.name] + (longest[above] if above else 0.0)
-            if above:
-                before[node.name] = above
-        path = [max(longest, key=lambda name: longest[name])] if longest else []
-        while path and path[-1] in before:
-            path.append(before[path[-1]])
-        return [name for name in reversed(path) if self.view.instances[name].started is not None]
-
-    def _awaited(self, node: Node) -> Iterator[str]:
-        """The upstreams that had ended when the task started, or was decided."""
-        one = self.view.instances[node.name]
-        moment = one.ended if one.started is None else one.started
-        for name in node.task.needs:
-            ended = self.view.instances[name].ended
-            if ended is not None and moment is not None and ended <= moment:
-                yield name
+        """The chain of instances that takes longest, each of which waited for the one before it."""
+        return self._critical[0]
 
     @property
     def critical_seconds(self) -> float:
         """How long the critical path takes."""
-        return sum(self.view.instances[name].duration or 0.0 for name in self.critical_path)
+        return self._critical[1]
+
+    @cached_property
+    def _critical(self) -> tuple[list[str], float]:
+        return critical_path(self.plan.graph, self.events)
+
+    def uses(self) -> Iterator[Use]:
+        """The use of the slots of the run, and of the pools that have a number of slots."""
+        limits: dict[str | None, float] = {None: self.slots, **dict(self.pools.items())}
+        used = dict.fromkeys(limits, 0.0)
+        for one in self.view.instances.values():
+            if not one.spans:
+                continue
+            seconds = sum((span.ended or span.started) - span.started for span in one.spans)
+            for name, amount in _amounts(self.plan.nodes[one.name].task):
+                if name in used:
+                    used[name] += seconds * min(amount, limits[name])
+        for name, limit in limits.items():
+            whole = limit * self.makespan
+            yield Use(name, int(limit), used[name] / whole if whole else 0.0)
 
 
-def simulate(setting: Setting, assumptions: Assumptions, *, capacity: int) -> Simulation:
+def _amounts(task: Task) -> Iterator[tuple[str | None, int]]:
+    """How much of what an attempt uses."""
+    if task.holds_slot:
+        yield None, task.resources.cpu
+    yield from task.pool.items()
+
+
+def simulate(
+    setting: Setting,
+    assumptions: Assumptions,
+    *,
+    capacity: int,
+    earlier: Mapping[str, str] | None = None,
+    caches: Caches | None = None,
+) -> Simulation:
     """Carries out a run in which nothing runs and nothing is written, from 0 to its end.
 
-    Conditions over outputs, and so expectations, are taken as true; retries come without jitter.
+    The start stands for the run's logical time. Conditions over outputs, and so expectations, are taken as true;
+    retries come without jitter. `earlier` are outputs of tasks that are not in the run; without `caches` nothing was
+    done before.
     """
     pipeline = setting.pipeline
-    clock = _Clock()
+    clock, masker = PretendClock(), Masker([])
     plan = Plan(pipeline.tasks)
-    outputs = Outputs(lambda instance: None)
-    foresight = Foresight(setting, plan, outputs, Renderer(pipeline.folder))
+    journal = PretendJournal()
+    outputs = Outputs(journal.outputs.get, earlier=earlier)
+    foresight = Foresight(setting, plan, outputs)
+    means = Means(pipeline, setting.world.environ)
+    pools = {name: slots for name, slots in means.limits().items() if slots and name != GPUS}
+    plan.admission.limit(slots=capacity, memory=means.memory(), pools=means.limits())
+    opener = _Opener(foresight, masker, assumptions)
+    executor = PretendExecutor(clock, assumptions, plan.nodes, setting.run["logical_time"].timestamp())
     events: list[Event] = []
+    foreseen = _foreseen(caches, plan)
+    rates = PretendPools({name: pool.rate for name, pool in means.declared.items() if pool.rate is not None})
     runner = Runner(
-        held=_held(pipeline.name),
+        held=pretended(pipeline.name),
         recorded=0,
         plan=plan,
-        store=_Nowhere(),
-        executor=_Executor(clock, assumptions, pipeline.tasks),
+        store=journal,
+        executor=executor,
         preparer=foresight,
         outputs=outputs,
-        masker=Masker([]),
+        masker=masker,
         clock=clock,
-        capacity=capacity,
+        starts=Starts(plan, foresight, outputs, cast("Pools", rates), cast("Caches | None", foreseen)),
+        opener=opener,
+        ends=Ends(plan, foresight, masker, NoJitter()),
         timeout=pipeline.timeout,
         fail_fast=pipeline.fail_fast,
         listeners=[events.append],
-        rng=_NoJitter(),
         look_every=math.inf,
     )
     runner.execute([RunStarted(0.0)])
     view = RunView(pipeline.tasks)
     for event in events:
         view.apply(event)
-    return Simulation(events, view, plan, foresight, assumptions)
+    return Simulation(
+        tasks=pipeline.tasks,
+        events=events,
+        view=view,
+        plan=plan,
+        foresight=foresight,
+        guessed=executor.guessed,
+        assumed=opener.assumed,
+        slots=capacity,
+        pools=pools,
+        looked={} if foreseen is None else foreseen.answers,
+    )
 
 
-class _Clock(Clock):
-    """Time that goes when the executor says so."""
+def _foreseen(caches: Caches | None, plan: Plan) -> ForeseenCaches | None:
+    if caches is None:
+        return None
+    from pipectl.engine.foreseen import ForeseenCaches  # what most pipelines have none of
 
-    def __init__(self) -> None:
-        self.time = 0.0
-
-    def now(self) -> float:
-        return self.time
+    return ForeseenCaches(caches, plan)
 
 
-class _Executor:
-    """Ends each attempt when it is assumed to end."""
+class _Opener(Opener):
+    """Opens what a run would open. What only the run can tell is assumed; `assumed` has the items, by task."""
 
-    def __init__(self, clock: _Clock, assumptions: Assumptions, tasks: Mapping[str, Task]) -> None:
-        self._clock = clock
+    def __init__(self, foresight: Foresight, masker: Masker, assumptions: Assumptions) -> None:
+        super().__init__(foresight, masker)
+        self._foresight = foresight
         self._assumptions = assumptions
-        self._tasks = tasks
-        self._running: dict[str, Outcome] = {}
-        self._ends: list[tuple[float, int, Outcome]] = []
-        self._order = count()
+        self.assumed: dict[str, Items] = {}
 
-    def start(self, job: Job) -> None:
-        seconds = self._assumptions.seconds_of(job)
-        if job.timeout is not None and seconds > job.timeout:
-            error = f"it ran longer than its time limit of {format_duration(job.timeout)}"
-            self._end_after(job.timeout, Outcome(job.instance, job.attempt, Cause.TIMEOUT, error=error))
-        elif job.instance in self._assumptions.failing:
-            self._end_after(seconds, _failure(job, self._tasks[job.instance]))
-        else:
-            self._end_after(seconds, _success(job))
+    def open(self, node: Node, now: float) -> TaskOpened | TaskClosed:
+        if node.name in self._assumptions.skipping:
+            return TaskClosed(now, node.name, State.SKIPPED, "when")
+        return super().open(node, now)
 
-    def attach(self, job: Job, handle: str) -> None:
-        raise InternalError("what is simulated has no handle")
+    def _opened_fan(self, fan: Fan, now: float) -> TaskOpened:
+        said = self._assumptions.said_items(fan)
+        if said is None and self._foresight.knows_items(fan):
+            return super()._opened_fan(fan, now)
+        found = said or self._assumptions.likely_items(fan)
+        self._foresight.assumed.add(fan.name)
+        self.assumed.setdefault(fan.path, found)
+        return TaskOpened(now, fan.name, found.items, found.labels)
 
-    def wait(self, timeout: float | None, wake: int | None = None) -> Sequence[Outcome]:
-        until = self._clock.time + (math.inf if timeout is None else timeout)
-        ended: list[Outcome] = []
-        while self._ends and self._ends[0][0] <= until:
-            until, _, outcome = heapq.heappop(self._ends)
-            if self._running.get(outcome.instance) is outcome:
-                del self._running[outcome.instance]
-                ended.append(outcome)
-        self._clock.time = until
-        return ended
+    def _opened_pipeline(self, group: Group, now: float) -> TaskOpened:
+        """Parameters that are not known are left out, and so are constants that depend on them."""
+        from pipectl.spec.params import resolve  # few pipelines have others in them
 
-    def cancel(self, instance: str, *, at_once: bool = False) -> None:
-        running = self._running.get(instance)
-        if running is not None:
-            self._end_after(0.0, Outcome(instance, running.attempt, Cause.CANCELLED))
-
-    def close(self) -> None:
-        self._running.clear()
-
-    def _end_after(self, seconds: float, outcome: Outcome) -> None:
-        self._running[outcome.instance] = outcome
-        heapq.heappush(self._ends, (self._clock.time + seconds, next(self._order), outcome))
-
-
-def _held(pipeline: str) -> Held:
-    moment = datetime.now(UTC)
-    run = Run(0, "simulation", pipeline, "", {}, {}, {}, "manual", moment, RunState.RUNNING, 0.0, None, 0.0, 0.0)
-    return Held(run, RunLock(Path(), run.id), 0)
-
-
-def _success(job: Job) -> Outcome:
-    """An attempt with no output, in whichever way a type of task takes it."""
-    result = json.dumps({"ok": True, "output": None}).encode()
-    return Outcome(job.instance, job.attempt, Cause.EXITED, 0, stdout=b"null", output=b"null", result=result)
-
-
-def _failure(job: Job, task: Task) -> Outcome:
-    """An attempt that failed in the way in which it is tried again."""
-    result = json.dumps({"ok": False, "error": "it is assumed to fail", "kinds": task.retries.on}).encode()
-    exit_code = 2 if task.body.get("skip_exit_code") == 1 else 1
-    return Outcome(job.instance, job.attempt, Cause.EXITED, exit_code, result=result)
-
-
-class _Nowhere:
-    """A journal that keeps nothing."""
-
-    def record(
-        self,
-        run: Run,
-        after: int,
-        events: Sequence[Event],
-        outputs: Iterable[tuple[str, str]] = (),
-        logs: Iterable[Log] = (),
-    ) -> int:
-        return after + len(events)
-
-    def requests(self, run: Run, after: int) -> Sequence[tuple[int, str]]:
-        return ()
-
-
-class _NoJitter(random.Random):
-    """The middle of every spread, so that a simulation is the same each time."""
-
-    def random(self) -> float:
-        return 0.5
+        pipeline, setting = group.task.pipeline, self._foresight.scope(group).setting
+        assert pipeline is not None
+        written = group.task.body.get("params", {})
+        known = self._foresight.known(group)
+        told = {name: value for name, value in written.items() if known.value(value)}
+        declared = {name: one for name, one in pipeline.params.items() if name in told or name not in written}
+        params = resolve(replace(pipeline, params=declared), {}, self._render(group, told))
+        hidden = known_constants(pipeline, params.keys(), files=is_first(group)).hidden["vars"]
+        constants = {name: value for name, value in pipeline.vars.items() if name not in hidden}
+        world = setting.world.inner[group.task.name]
+        values = compute_vars(replace(pipeline, vars=constants), params, setting.run, world)
+        return TaskOpened(now, group.name, params=params, vars=values)

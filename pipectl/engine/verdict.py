@@ -18,6 +18,8 @@ from pipectl.template import bare
 Holds = Callable[[str | bool, Any], bool]
 """Whether an expectation of the task holds for an output."""
 
+_MAY_SKIP = {Cause.TIMEOUT: "on_timeout", Cause.REJECTED: "on_reject"}
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -36,6 +38,8 @@ def judge(task: Task, outcome: Outcome, masker: Masker, holds: Holds) -> Verdict
         return Verdict(State.CANCELLED)
     if outcome.exit_code is not None and outcome.exit_code == task.body.get("skip_exit_code"):
         return Verdict(State.SKIPPED)
+    if task.body.get(_MAY_SKIP.get(outcome.cause, "")) == "skip":
+        return Verdict(State.SKIPPED, error=shown(masker, outcome.error))
     failure = _failure(outcome)
     if failure is not None:
         return _failed(masker, failure)
@@ -94,6 +98,8 @@ def _failure(outcome: Outcome) -> TaskFailed | None:
         return TaskFailed(outcome.error or "it could not be started")
     if outcome.cause is Cause.TIMEOUT:
         return TaskFailed(outcome.error or "it ran longer than its time limit")
+    if outcome.cause is Cause.MEMORY:
+        return TaskFailed(outcome.error or "it used more memory than its limit")
     if outcome.signal is not None:
         return TaskFailed(_killed(outcome))
     if outcome.exit_code:

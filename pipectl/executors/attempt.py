@@ -30,7 +30,8 @@ class Attempt:
     4, for its result. `base` is the beginning of the paths of its files.
 
     The times are of the monotonic clock: `spill_at` is when its log goes to a file, `timeout_at` its time limit,
-    `kill_at` when what is left of it is killed, `look_at` when it is to be looked at in any case.
+    `kill_at` when what is left of it is killed, `look_at` when it is to be looked at in any case, `weigh_at` when at
+    the memory that it uses.
     """
 
     def __init__(self, job: Job, scratch: Path, logs: Path, now: float) -> None:
@@ -50,6 +51,7 @@ class Attempt:
         self.timeout_at = NEVER if job.timeout is None else now + job.timeout
         self.kill_at = NEVER
         self.look_at = NEVER
+        self.weigh_at = NEVER
         self.give_up_at = NEVER
         self.base = f"{scratch}/{label}"
         self._written: list[str] = []
@@ -60,7 +62,7 @@ class Attempt:
     @property
     def due(self) -> float:
         """The next moment at which something is to be done about it."""
-        return min(self.spill_at, self.timeout_at, self.kill_at, self.look_at)
+        return min(self.spill_at, self.timeout_at, self.kill_at, self.look_at, self.weigh_at)
 
     @property
     def stopping(self) -> bool:

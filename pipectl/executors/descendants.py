@@ -42,9 +42,13 @@ class Descendants:
         if marker := self._known[pid]:
             self._spared.add(marker)
 
+    def members(self, pid: int) -> list[int]:
+        """Every process of the attempt."""
+        return tree.descent([pid, *self._orphans_of(pid)])
+
     def signal(self, pid: int, signum: int) -> None:
         """Sends the signal once to every process of the attempt."""
-        for member in self._members(pid):
+        for member in self.members(pid):
             tree.send(member, signum)
 
     def kill(self, pid: int) -> None:
@@ -76,9 +80,6 @@ class Descendants:
         if not left:
             set_subreaper(False)
         return not left
-
-    def _members(self, pid: int) -> list[int]:
-        return tree.descent([pid, *self._orphans_of(pid)])
 
     def _orphans_of(self, pid: int) -> list[int]:
         marker = self._known[pid]

@@ -35,7 +35,7 @@ class LocalExecutor:
 
     `scratch` is an existing folder for files of running attempts; `logs` the folder of the run's logs, made when first
     needed. `on_output` is told what each attempt prints, masked. With `sync` a log file is on disk before its Outcome
-    is given. `portable` uses only what every POSIX system has.
+    is given. `portable` uses only what every POSIX system has, and keeps no limits of memory.
     """
 
     def __init__(
@@ -155,6 +155,8 @@ class LocalExecutor:
             pipe.close_writer()
         if attempt.stopping:
             self._signal(attempt)
+        if attempt.job.memory is not None and not self._portable:
+            self._weigh(attempt, attempt.job.memory)
         if isinstance(attempt.job.work, Call):
             self._loop.child_ended = True  # it may have ended before it was known
 
@@ -178,6 +180,8 @@ class LocalExecutor:
                 self._kill(attempt)
             elif now >= attempt.look_at:
                 self._look(attempt)
+            elif now >= attempt.weigh_at and attempt.job.memory is not None:
+                self._weigh(attempt, attempt.job.memory)
 
     def _look(self, attempt: Attempt) -> None:
         """What was killed or told to end may be gone without a word: a process that is no child of ours."""
@@ -186,6 +190,24 @@ class LocalExecutor:
             self._kill(attempt)
         else:
             self._settle(attempt)
+
+    def _weigh(self, attempt: Attempt, limit: int) -> None:
+        """Kills what uses more memory than its limit; else says when to look again."""
+        from pipectl.executors import memory  # what a run without limits need not import
+
+        attempt.weigh_at = NEVER
+        if attempt.status is not None or attempt.killed:
+            return
+        begun = time.monotonic()
+        used = memory.used(self._trees.members(attempt.pid), limit)
+        if used <= limit:
+            now = time.monotonic()
+            attempt.weigh_at = now + memory.pause(limit - used, now - begun)
+            return
+        if not attempt.stopping:
+            attempt.cause = Cause.MEMORY
+            attempt.error = memory.explain(limit)
+        self._kill(attempt)
 
     def _pump(self, pipe: Pipe) -> None:
         if pipe.pump() == 0:

@@ -80,6 +80,8 @@ class Log:
 
     def _open(self) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(self._folder / self._name)  # noqa: PTH108  (of an earlier look of the same wait)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         self._descriptor = os.open(self._folder / self._name, flags, 0o600)
         self.file = self._name

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pipectl.events import Event
-from pipectl.model import Pipeline
+from pipectl.model import Pipeline, State, Task
+from pipectl.outline import task_at, task_path
+from pipectl.reports.folding import states_of
 from pipectl.reports.text import clean
 from pipectl.run_view import InstanceView, RunView
 from pipectl.store.rows import Run
@@ -37,6 +41,9 @@ class Report:
     def output(self, instance: str, attempt: int, data: bytes) -> None:
         """Tells what an attempt printed, masked, as it comes: pieces may end anywhere."""
 
+    def say(self, line: str) -> None:
+        """Tells a line that is no event's, where people read what is told."""
+
     def tick(self) -> None:
         """Told after each turn of the loop, and at least every half second: for what shows how time goes by."""
 
@@ -45,6 +52,25 @@ class Report:
 
     def finish(self) -> None:
         """Tells what the run has come to."""
+
+    def task_of(self, one: InstanceView) -> Task:
+        """The task that it is an instance of."""
+        return task_at(self.pipeline.tasks, one.task)
+
+    def many(self, instance: str, most: int) -> Mapping[State, int]:
+        """Where the instances of its task stand, if they are more than `most`; else empty.
+
+        Of a group: those of the first task in it.
+        """
+        if "[" not in instance:
+            return {}
+        path = task_path(instance)
+        task = task_at(self.pipeline.tasks, path)
+        while task.is_group:
+            name, task = next(iter(task.children.items()))
+            path = f"{path}.{name}"
+        states = states_of(self.view, path)
+        return states if sum(states.values()) > most else {}
 
     def tail(self, one: InstanceView) -> list[str]:
         """The last lines that the newest attempt of an instance printed, as plain text; what is very long is cut."""

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from pipectl.durations import iso_moment
-from pipectl.events import AttemptFinished, Event, RunFinished, encode
+from pipectl.events import AttemptFinished, Event, RunFinished, TaskOpened, encode
 from pipectl.model import Pipeline, State
 from pipectl.reports.base import Report
 from pipectl.reports.stream import write_text
@@ -16,6 +16,8 @@ from pipectl.store.store import Store
 
 VERSION = 1
 """Of the shape of the lines; the first line of a run names it."""
+
+_MOST_ITEMS = 100
 
 
 class JsonReport(Report):
@@ -38,6 +40,10 @@ class JsonReport(Report):
         if instance is not None:
             row["instance"] = instance
         row |= json.loads(encode(event))
+        if isinstance(event, TaskOpened) and event.items is not None:
+            row["count"] = len(event.items)
+            if len(event.items) > _MOST_ITEMS:
+                row = {key: value for key, value in row.items() if key not in {"items", "labels"}}
         if row.get("retry_at") is not None:
             row["retry_at"] = iso_moment(row["retry_at"])
         if isinstance(event, AttemptFinished) and event.state is State.FAILED:

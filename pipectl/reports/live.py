@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from itertools import chain, groupby, islice
 
-from pipectl.events import AttemptFinished, Event, RunResumed, RunStopping, TaskClosed
-from pipectl.graph import Node, link
-from pipectl.model import ENDED, Pipeline, State
+from pipectl.durations import format_duration
+from pipectl.events import (
+    ApprovalAnswered,
+    AttemptFinished,
+    AttemptStarted,
+    AttemptWaiting,
+    Event,
+    RunResumed,
+    RunStopping,
+    TaskClosed,
+    TaskOpened,
+)
+from pipectl.model import Pipeline, State
+from pipectl.outline import task_path
 from pipectl.reports.base import Report
 from pipectl.reports.console import Console
+from pipectl.reports.folding import FEW, left, names, progress, standing
 from pipectl.reports.forecast import Forecast
 from pipectl.reports.marks import marks_for
-from pipectl.reports.region import MOST_ROWS, Active, Standing, Waiting, paint
+from pipectl.reports.next_up import NextUp
+from pipectl.reports.region import MOST_ROWS, Active, Folded, Standing, paint
 from pipectl.reports.screen import Screen
-from pipectl.reports.summary import closing, outcome, summary
-from pipectl.reports.text import COLOURS, coloured, listed
+from pipectl.reports.summary import NO_ITEMS, answer_hint, answered, closed, closing, outcome, summary, waiting
+from pipectl.reports.text import COLOURS, coloured
 from pipectl.run_view import InstanceView
 from pipectl.store.rows import Run
 from pipectl.store.store import Store
@@ -27,19 +40,19 @@ from pipectl.store.store import Store
 _MOST_SUCCESSES = 100
 """A larger run tells its successes by count alone: line by line they would push its failures out of sight."""
 
+_MOST_FAILURES = 5  # of a task with many instances, that are told one by one
 _PAUSE = 0.08  # seconds between paints: what changes faster nobody reads
 _SHARE = 20  # a paint that takes long is followed by so many times its length without one
 _LOOK_AHEAD = 1.0  # seconds between forecasts
 _WIDEST_NAME = 30
 _LONGEST_END = 1 << 10
-_CANDIDATES = 20
-_NAMED = 3
+_MOST_WAITS = 2
 
 
 class LiveReport(Report):
     """Repaints what runs and what waits; what failed or is tried again stays, and successes where they are few.
 
-    Of what tasks print it shows the newest line.
+    Of what tasks print it shows the newest line. A task with many instances has a row that says how far they are.
     """
 
     def __init__(self, run: Run, pipeline: Pipeline, store: Store, state_option: str) -> None:
@@ -50,7 +63,8 @@ class LiveReport(Report):
         self._marks = marks_for(sys.stderr.encoding)
         self._longest = max((len(name) for name in pipeline.tasks), default=0)
         self._said: list[str] = []
-        self._folded: list[InstanceView] = []
+        self._alike: list[InstanceView] = []
+        self._begun: dict[str, float] = {}  # when the first instance of a task with many started
         self._ends: dict[str, bytes] = {}  # of what those that run have printed
         self._heard = self._painted = time.monotonic()
         self._pause = _PAUSE
@@ -59,12 +73,12 @@ class LiveReport(Report):
         self._screen.paint([f"run {run.id} of {pipeline.name}"], [])
 
     @cached_property
-    def _nodes(self) -> dict[str, Node]:
-        return link(self.pipeline.tasks)
+    def _next_up(self) -> NextUp:
+        return NextUp(self.pipeline.tasks, self.view)
 
     @cached_property
     def _forecast(self) -> Forecast:
-        return Forecast(self._nodes, self._store.durations(self.run.pipeline))
+        return Forecast(self.pipeline.tasks, self._store.durations(self.run.pipeline))
 
     # What happens
 
@@ -73,20 +87,53 @@ class LiveReport(Report):
         super().event(event)
         self._heard = time.monotonic()
         match event:
+            case TaskOpened() if event.items == [] and not self.many(event.instance, FEW):
+                self._tell(State.SKIPPED, event.instance, NO_ITEMS)
+            case AttemptStarted() if "[" in event.instance:
+                self._begun.setdefault(task_path(event.instance), event.at)
             case AttemptFinished() | TaskClosed():
-                self._ended(self.view.instances[event.instance], event)
+                self._ended(event)
+            case AttemptWaiting() if self.task_of(self.view.instances[event.instance]).type == "approve":
+                self._asks(self.view.instances[event.instance])
+            case ApprovalAnswered():
+                self._tell(State.WAITING, event.instance, answered(event))
             case RunStopping():
-                self._say(f"stopping{' at once' if event.at_once else ''}: {event.reason}")
+                self.say(f"stopping{' at once' if event.at_once else ''}: {event.reason}")
             case RunResumed():
-                left = len(self.view.open)
-                self._say(f"resuming: {left} of {len(self.view.instances)} tasks are left")
+                still = len(self.view.open)
+                self.say(f"resuming: {still:,} of {len(self.view.instances):,} tasks are left")
 
-    def _ended(self, one: InstanceView, event: AttemptFinished | TaskClosed) -> None:
-        self._ends.pop(one.name, None)
-        if one.state in {State.SKIPPED, State.UPSTREAM_FAILED, State.CANCELLED}:
-            self._folded.append(one)
-        elif one.state not in {State.SUCCESS, State.CACHED} or len(self.view.instances) <= _MOST_SUCCESSES:
-            self._say(self._line(one.state, f"{one.name:<{self._width}} {outcome(one, event)}"))
+    def _asks(self, one: InstanceView) -> None:
+        self._tell(State.WAITING, one.name, waiting(one.waits_for or ""))
+        self.say(answer_hint(self, one))
+
+    def _ended(self, event: AttemptFinished | TaskClosed) -> None:
+        self._ends.pop(event.instance, None)
+        one = self.view.instances.get(event.instance)
+        states = self.many(event.instance, FEW)
+        if one is None:
+            if not states and (words := closed(event)):
+                self._tell(event.state or State.PENDING, event.instance, words)
+        elif states:
+            self._one_of_many(one, event, states)
+        elif one.state in {State.SKIPPED, State.UPSTREAM_FAILED, State.CANCELLED}:
+            self._alike.append(one)
+        elif one.state is State.QUEUED and not self.task_of(one).holds_slot:
+            pass  # what waits was left, and is waited for again
+        elif one.state not in {State.SUCCESS, State.CACHED} or len(self.view.by_task) <= _MOST_SUCCESSES:
+            self._tell(one.state, one.name, outcome(one, event))
+
+    def _one_of_many(self, one: InstanceView, event: AttemptFinished | TaskClosed, states: Mapping[State, int]) -> None:
+        if one.state is State.FAILED and self.view.by_task[one.task][State.FAILED] <= _MOST_FAILURES:
+            self._tell(one.state, one.name, outcome(one, event))
+        if not left(states) and not self.task_of(one).is_group:
+            state, words = standing(states)
+            begun = self._begun.get(one.task)
+            took = "" if begun is None else f" in {format_duration(event.at - begun)}"
+            self._tell(state, one.task, words + took)
+
+    def _tell(self, state: State, name: str, words: str) -> None:
+        self.say(self._line(state, f"{name:<{self._width}} {words}"))
 
     @property
     def _width(self) -> int:
@@ -99,20 +146,21 @@ class LiveReport(Report):
         self._ends[instance] = (self._ends.get(instance, b"") + data)[-_LONGEST_END:]
         self.tick()
 
-    def _say(self, line: str) -> None:
-        self._unfold()
+    def say(self, line: str) -> None:
+        """Leaves a line above what is repainted."""
+        self._gather()
         self._said.append(line)
 
-    def _unfold(self) -> None:
+    def _gather(self) -> None:
         """What ended alike, one after the other, takes one line."""
-        for _, alike in groupby(self._folded, lambda one: (one.state, one.closed_by)):
+        for _, alike in groupby(self._alike, lambda one: (one.state, one.closed_by)):
             first, *others = alike
             told = f"{first.name:<{self._width}} {closing(first)}"
             if others:
                 words = closing(replace(first, started=None, error=None))
-                told = f"{words}: {listed([first.name, *(one.name for one in others)])}"
+                told = f"{words}: {names([first, *others])}"
             self._said.append(self._line(first.state, told))
-        self._folded.clear()
+        self._alike.clear()
 
     def _line(self, state: State, words: str) -> str:
         return f"{coloured(self._marks.states[state], COLOURS.get(state), self._colour)} {words}"
@@ -124,7 +172,7 @@ class LiveReport(Report):
         began = time.monotonic()
         if began < self._painted + self._pause or not self._screen.ready():
             return
-        self._unfold()
+        self._gather()
         columns, lines = self._screen.size()
         region = []
         if self._screen.in_front():
@@ -136,7 +184,7 @@ class LiveReport(Report):
 
     def close(self) -> None:
         """Says what is left to say, and takes away what was repainted."""
-        self._unfold()
+        self._gather()
         self._screen.close(self._said)
         self._said.clear()
 
@@ -151,34 +199,32 @@ class LiveReport(Report):
         now = self.view.heard + time.monotonic() - self._heard
         if now >= self._looked + _LOOK_AHEAD:
             self._looked, self._remaining = now, self._forecast.seconds(self.view, now)
+        active = list(self._first())
         return Standing(
             counts=self.view.counts(),
             elapsed=now - (self.began or now),
             remaining=None if self._remaining is None else self._remaining - (now - self._looked),
             stopping=self.view.stopping,
             allowed=self.view.allowed,
-            active=[self._active(one, now) for one in self._first()],
-            waiting=self._waiting(),
+            folded=self._folded(active),
+            active=[self._active(one, now) for one in active],
+            waiting=self._next_up.of(active),
         )
 
     def _first(self) -> Iterator[InstanceView]:
-        """Those of what runs or retries that can have a row."""
+        """Those of what waits, runs or retries that can have a row."""
         states = self.view.by_state
-        return islice(chain(states[State.RUNNING].values(), states[State.RETRYING].values()), MOST_ROWS)
+        waits = islice(states[State.WAITING].values(), _MOST_WAITS)
+        return islice(chain(waits, states[State.RUNNING].values(), states[State.RETRYING].values()), MOST_ROWS)
+
+    def _folded(self, active: list[InstanceView]) -> list[Folded]:
+        """The tasks with many instances of which some are active."""
+        many = {one.task: states for one in active if (states := self.many(one.name, FEW))}
+        return [Folded(task, progress(states)) for task, states in many.items()]
 
     def _active(self, one: InstanceView, now: float) -> Active:
         seconds = now - one.spans[-1].started if one.retry_at is None else one.retry_at - now
+        if one.state is State.WAITING:
+            return Active(one.name, one.state, seconds, one.attempts, waiting(one.waits_for or ""))
         said = self._ends.get(one.name, b"").decode(errors="ignore").rstrip()
         return Active(one.name, one.state, seconds, one.attempts, said.rpartition("\n")[2])
-
-    def _waiting(self) -> list[Waiting]:
-        """What comes next: what needs the least of those that run, and other things besides."""
-        needy = (down for one in self._first() for down in self._nodes[one.name].downstream)
-        pending = self.view.by_state[State.PENDING]
-        candidates = {node.name: self._missing(node) for node in islice(needy, _CANDIDATES) if node.name in pending}
-        first = sorted(candidates.items(), key=lambda one: len(one[1]))
-        return [Waiting(name, missing[:_NAMED], max(0, len(missing) - _NAMED)) for name, missing in first[:MOST_ROWS]]
-
-    def _missing(self, node: Node) -> list[str]:
-        instances = self.view.instances
-        return [name for name in node.task.needs if instances[name].state not in ENDED]

@@ -15,11 +15,15 @@ MOST_ROWS = 12
 _WIDEST_NAME = 40
 _WIDEST_BAR = 24
 _DIM = "2"
+_ACTIVE = (State.RUNNING, State.RETRYING, State.WAITING)
 
 
 @dataclass(frozen=True, slots=True)
 class Active:
-    """An instance that runs or is to be tried again; `seconds` since its attempt started, or until the next one."""
+    """An instance that runs, waits or is to be tried again.
+
+    `seconds` since its attempt started, or until the next one. `said` is its newest line, or what it waits for.
+    """
 
     name: str
     state: State
@@ -29,8 +33,16 @@ class Active:
 
 
 @dataclass(frozen=True, slots=True)
+class Folded:
+    """A task with many instances, and how far they are in words."""
+
+    name: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
-    """An instance that waits, and for what: some of it by name, and how much more."""
+    """An instance that waits for others: some of them by name, and how many more."""
 
     name: str
     needs: Sequence[str]
@@ -41,7 +53,7 @@ class Waiting:
 class Standing:
     """Where a run stands; times are seconds.
 
-    `allowed` failures do not fail it. `active` are the first of those that run or retry, oldest first.
+    `allowed` failures do not fail it. `active` are the first of those that wait, run or retry, oldest first.
     """
 
     counts: Mapping[State, int]
@@ -49,6 +61,7 @@ class Standing:
     remaining: float | None = None
     stopping: str | None = None
     allowed: int = 0
+    folded: Sequence[Folded] = ()
     active: Sequence[Active] = ()
     waiting: Sequence[Waiting] = ()
 
@@ -66,16 +79,18 @@ def paint(standing: Standing, columns: int, lines: int, marks: Marks, *, colour:
     if columns < 20 or not room:
         return [total]
     waiting = standing.waiting[: room // 3]
-    active = list(standing.active[: room - len(waiting)])
-    hidden = sum(standing.counts.get(state, 0) for state in (State.RUNNING, State.RETRYING)) - len(active)
+    folded = standing.folded[: room // 3]
+    active = list(standing.active[: room - len(waiting) - len(folded)])
+    hidden = sum(standing.counts.get(state, 0) for state in _ACTIVE) - len(active)
     if hidden and active:
         active.pop()
         hidden += 1
-    names = [one.name for one in active] + [one.name for one in waiting]
+    names = [*(one.name for one in folded), *(one.name for one in active), *(one.name for one in waiting)]
     widest = min(_WIDEST_NAME, columns // 3, max((cells(one_line(name)) for name in names), default=0))
-    rows = [_active(one, widest, marks) for one in active]
-    if hidden:
-        rows.append([(f"  … and {hidden:,} more running", _DIM)])
+    rows = [_folded(one, widest, marks) for one in folded]
+    rows += [_active(one, widest, marks) for one in active]
+    if hidden > 0:
+        rows.append([(f"  … and {hidden:,} more", _DIM)])
     rows += [_waiting(one, widest, marks) for one in waiting]
     return [*(fit(row, width, colour=colour) for row in rows), total]
 
@@ -87,6 +102,10 @@ def _active(one: Active, widest: int, marks: Marks) -> list[Piece]:
         return [_mark(one.state, marks), (name, ""), (f" attempt {one.attempt + 1} in {took}", COLOURS[one.state])]
     again = f" attempt {one.attempt}" if one.attempt > 1 else ""
     return [_mark(one.state, marks), (name, ""), (f" {took:>7}{again}", ""), (f"  {said}" if said else "", _DIM)]
+
+
+def _folded(one: Folded, widest: int, marks: Marks) -> list[Piece]:
+    return [_mark(State.RUNNING, marks), (padded(one_line(one.name), widest), "1"), (f"  {one_line(one.words)}", "")]
 
 
 def _waiting(one: Waiting, widest: int, marks: Marks) -> list[Piece]:
@@ -120,13 +139,14 @@ def _counts(standing: Standing) -> Iterator[tuple[int, str, str]]:
     counts = standing.counts
     done = sum(counts.get(state, 0) for state in ENDED)
     yield 0, f"{done:,}/{sum(counts.values()):,}", "1"
-    waiting = counts.get(State.PENDING, 0) + counts.get(State.QUEUED, 0)
+    pending = counts.get(State.PENDING, 0) + counts.get(State.QUEUED, 0)
     failed = counts.get(State.FAILED, 0)
     for rank, words, state, count in (
         (1, f"failed{allowed_text(failed, standing.allowed)}", State.FAILED, failed),
         (4, "running", State.RUNNING, counts.get(State.RUNNING, 0)),
         (5, "retrying", State.RETRYING, counts.get(State.RETRYING, 0)),
-        (6, "waiting", State.PENDING, waiting),
+        (5, "waiting", State.WAITING, counts.get(State.WAITING, 0)),
+        (6, "pending", State.PENDING, pending),
     ):
         if count:
             yield rank, f"{count:,} {words}", COLOURS.get(state, _DIM)

@@ -22,6 +22,7 @@ COLOURS = {
     State.CANCELLED: "33",
     State.SKIPPED: "2",
     State.RETRYING: "33",
+    State.WAITING: "34",
     State.RUNNING: "36",
 }
 

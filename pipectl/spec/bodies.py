@@ -134,6 +134,7 @@ BODIES: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "sql": sql_body,
     "http": http_body,
 }
-"""The types of task, each with what makes its long form."""
+"""The types of task that run something, each with what makes its long form."""
 
-TYPES = tuple(BODIES)
+TYPES = (*BODIES, "wait", "approve")
+"""All types of task."""

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from pipectl.errors import Problem
-from pipectl.spec.messages import SPOKEN_BOOLEANS
 from pipectl.spec.scalars import as_text
 from pipectl.spec.source import Part
+from pipectl.spec.wrong_types import SPOKEN_BOOLEANS
 
 _BOOLEANS = {**SPOKEN_BOOLEANS, "true": "true", "false": "false"}
 _OF_THE_REQUEST = frozenset({"content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "expect"})

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipectl.spec.check_graph import Graph
+from pipectl.spec.check_items import ITEM_NAMES, Frames, wrong_item
+from pipectl.spec.check_task_names import TaskNames, Wrong, spelt
 from pipectl.spec.declaration import Declaration
 from pipectl.spec.words import did_you_mean
 from pipectl.template import Reference
@@ -18,19 +20,17 @@ HIDDEN = frozenset({"secrets", "connections"})
 
 _RUN = ("id", "logical_time", "date", "interval_start", "interval_end", "cause", "dir", "is_latest")
 _PIPELINE = ("name", "dir")
-_OF_TASK = ("output", "state", "exit_code", "error")
 _OF_CONNECTION = ("url", "host", "port", "user", "password", "database")
 _NEED_CONSTANT_NAME = frozenset({"tasks", "secrets", "connections", "env"})
-_DECLARED = frozenset({"params", "vars", "secrets", "connections", "tasks"})
-_FOREACH = frozenset({"item", "index", "outer"})
+_DECLARED = frozenset({"params", "vars", "secrets", "connections"})
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
     """Which names an expression sees. `where` names the place in messages.
 
-    `task` is the task that it belongs to, `constant` the one of `vars` that it computes. With `renders_env` a
-    variable of the environment is used as an expression.
+    `task` is the task that it belongs to, by its path; `frames` what it is repeated for. `constant` is the one of
+    `vars` that it computes. With `renders_env` a variable of the environment is used as an expression.
     """
 
     names: frozenset[str]
@@ -38,10 +38,7 @@ class Scope:
     task: str | None = None
     constant: str | None = None
     renders_env: bool = False
-
-
-Wrong = tuple[str, str]
-"""A message and its hint."""
+    frames: Frames = ()
 
 
 class NameCheck:
@@ -49,22 +46,23 @@ class NameCheck:
 
     def __init__(self, declaration: Declaration, graph: Graph) -> None:
         self._declaration = declaration
-        self._graph = graph
+        self._tasks = TaskNames(declaration, graph)
 
     def wrong(self, reference: Reference, scope: Scope) -> Wrong | None:
         """What is wrong with the use of a name, if anything is."""
-        return self._dash(reference) or self._wrong(reference, scope)
+        return self._dash(reference, scope) or self._wrong(reference, scope)
 
-    def _dash(self, reference: Reference) -> Wrong | None:
-        known = self._known(reference.path[0])
+    def _dash(self, reference: Reference, scope: Scope) -> Wrong | None:
+        known = self._known(reference.path[0], scope)
         if not reference.minus or len(reference.path) < 2 or reference.path[1] in known:
             return None
         section = reference.path[0]
         message = f"`{section}.{reference.minus}` is a subtraction"
         return message, f"a name with a dash is written `{section}['{reference.minus}']`"
 
-    def _known(self, section: str) -> Mapping[str, object]:
-        section = "tasks" if section == "inputs" else section
+    def _known(self, section: str, scope: Scope) -> Mapping[str, object]:
+        if section in ("tasks", "inputs"):
+            return self._declaration.visible(scope.task or "")
         known: Mapping[str, object] = getattr(self._declaration, section) if section in _DECLARED else {}
         return known
 
@@ -74,19 +72,21 @@ class NameCheck:
             return self._not_here(reference, scope)
         if name in _NEED_CONSTANT_NAME and len(reference.path) == 1:
             return f"after `{name}` comes a constant name", f"write `{name}.NAME`"
+        if name in ITEM_NAMES:
+            return wrong_item(reference.path, scope.frames)
         if len(reference.path) == 1:
             return None
         return _CHECKS[name](self, reference, scope) if name in _CHECKS else None
 
     def _not_here(self, reference: Reference, scope: Scope) -> Wrong:
         name = reference.path[0]
-        if name in _FOREACH:
-            return f"`{name}` is known in a task with `foreach`, which this version of pipectl does not support", ""
+        if name in ITEM_NAMES and scope.task is not None:
+            return _no_item(name, scope)
         if name in HIDDEN:
             return self._hidden(reference, scope)
         if name == "output":
             return "`output` is known in `expect` only", "another task's is `tasks.NAME.output`"
-        if name in IN_TASK:
+        if name in IN_TASK | ITEM_NAMES:
             if scope.where == "`vars`":
                 return f"`{name}` is not known in `vars`, which are computed before any task runs", ""
             return f"`{name}` is not known in {scope.where}, which holds for every task", "write it in the task itself"
@@ -97,22 +97,24 @@ class NameCheck:
             return "a connection cannot use another", "write the value itself, or make it a constant in `vars`"
         what = "a secret" if reference.path[0] == "secrets" else "a part of a connection"
         message = f"{what} may stand in `env`, `connections`, `headers` and `auth` only, where it cannot be seen"
+        if scope.where == "`params`":
+            return message, "declare it in the file of the sub-pipeline, which has its own"
         path = reference.path if len(reference.path) > 1 else (*reference.path, "NAME")
         variable = re.sub(r"\W", "_", "_".join(path[1:]).upper() if path[0] == "connections" else path[1])
         used = f"`{{{{ env.{variable} }}}}`" if scope.renders_env else "use the variable"
-        return message, f'write `env: {{{variable}: "{{{{ {_spelt(path)} }}}}"}}` and {used}'
+        return message, f'write `env: {{{variable}: "{{{{ {spelt(path)} }}}}"}}` and {used}'
 
     def _suggest(self, name: str, scope: Scope) -> str:
         for section in ("params", "vars"):
             if name in getattr(self._declaration, section):
                 return f"write `{section}.{name}`"
-        if name in self._declaration.tasks and "tasks" in scope.names:
+        if "tasks" in scope.names and self._declaration.named(name, scope.task or ""):
             return f"write `tasks.{name}.output`"
         return did_you_mean(name, scope.names) or f"a text is written `'{name}'`"
 
     def _declared(self, reference: Reference, scope: Scope) -> Wrong | None:
         section, name = reference.path[:2]
-        known = self._known(section)
+        known = self._known(section, scope)
         if name in known:
             return None
         kind = {"params": "parameter", "vars": "constant"}.get(section, section.removesuffix("s"))
@@ -143,7 +145,7 @@ class NameCheck:
         if any(re.search(rf"\benv\b.*\b{re.escape(name)}\b", text.value) for text in entry.texts()):
             return None
         message = "the pipeline's `env` is not known in `connections`, which see the caller's and `env_file`"
-        return message, f"write `vars: {{{name}: …}}`, and `{{{{ {_spelt(('vars', name))} }}}}` here"
+        return message, f"write `vars: {{{name}: …}}`, and `{{{{ {spelt(('vars', name))} }}}}` here"
 
     def _attribute(self, reference: Reference, scope: Scope) -> Wrong | None:
         section, name = reference.path[:2]
@@ -156,7 +158,7 @@ class NameCheck:
     def _connection(self, reference: Reference, scope: Scope) -> Wrong | None:
         if wrong := self._declared(reference, scope):
             return wrong
-        written, rest = _spelt(reference.path[:2]), reference.path[2:]
+        written, rest = spelt(reference.path[:2]), reference.path[2:]
         if not rest:
             return f"`{written}` is no value", f"write `{written}.url`"
         if rest[0] in _OF_CONNECTION:
@@ -165,41 +167,18 @@ class NameCheck:
         return f"`{written}` has no `{rest[0]}`", did_you_mean(rest[0], _OF_CONNECTION) or f"it has {known}"
 
     def _input(self, reference: Reference, scope: Scope) -> Wrong | None:
-        task, name = scope.task or "", reference.path[1]
-        if name in self._graph.needs.get(task, ()):
-            return None
-        if name not in self._declaration.tasks:
-            return f"task `{name}` is not defined", did_you_mean(name, self._graph.needs.get(task, ()))
-        if self._graph.is_upstream(task, name):
-            return f"`inputs` holds direct upstreams, and `{name}` is none", f"write `tasks.{name}.output`"
-        return self._not_upstream(task, name)
+        return self._tasks.wrong_input(reference.path, scope.task or "")
 
     def _task_value(self, reference: Reference, scope: Scope) -> Wrong | None:
-        task, name = scope.task or "", reference.path[1]
-        if name not in self._declaration.tasks:
-            return f"task `{name}` is not defined", did_you_mean(name, self._declaration.tasks)
-        written = _spelt(reference.path[:2])
-        if len(reference.path) == 2:
-            return f"`{written}` is no value", f"write `{written}.output`"
-        if reference.path[2] not in _OF_TASK:
-            hint = did_you_mean(reference.path[2], _OF_TASK) or f"write `{written}.output.{reference.path[2]}`"
-            return f"`{written}` has no `{reference.path[2]}`", hint
-        if name == task:
-            return f"task `{task}` uses its own `{reference.path[2]}`", "in `expect` its output is `output`"
-        if name not in self._graph.needs.get(task, ()) and not self._graph.is_upstream(task, name):
-            return self._not_upstream(task, name)
-        return None
-
-    def _not_upstream(self, task: str, name: str) -> Wrong:
-        part = self._declaration.tasks[task].get("needs")
-        written = [entry.value for entry in part.entries()] if part else self._graph.needs.get(task, ())
-        needs = ["'*'" if one == "*" else one for one in (*written, name)]
-        hint = f"needs: {name}" if len(needs) == 1 else f"needs: [{', '.join(needs)}]"
-        return f"task `{task}` uses `{name}` and does not need it", f"add it to `needs`: `{hint}`"
+        return self._tasks.wrong_task(reference.path, scope.task or "")
 
 
-def _spelt(path: tuple[str, ...]) -> str:
-    return path[0] + "".join(f".{step}" if step.isidentifier() else f"['{step}']" for step in path[1:])
+def _no_item(name: str, scope: Scope) -> Wrong:
+    if name == "outer" and scope.frames:
+        return "`outer` is known where one `foreach` is within another", "write `item`"
+    if scope.where == "`foreach`":
+        return f"`{name}` is what `foreach` itself makes, and is not known in it", ""
+    return f"`{name}` is known in a task with `foreach` only", "add `foreach: […]` to the task"
 
 
 _CHECKS = {

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from pipectl.errors import Problem
-from pipectl.labels import is_reserved, param_variable
+from pipectl.labels import is_reserved, item_variables, param_variable
 from pipectl.spec.source import Part
 
 _OURS = re.compile(
@@ -77,12 +77,15 @@ def _shell_name(path: list[str]) -> str:
         return 'write `"$PIPECTL_PIPELINE"`'
     if path[0] == "inputs" and len(path) == 1:
         return 'they are in the JSON file `"$PIPECTL_INPUTS"`'
-    if path[0] in ("item", "index", "outer"):
-        return f"`{path[0]}` is not supported by this version of pipectl"
+    if path[0] == "item" and len(path) < 3:
+        ((variable, _),) = item_variables({path[1]: None} if len(path) == 2 else None).items()
+        return f'write `"${variable}"`'
     return _by_env(path, '`"$%s"`')
 
 
 def _python_name(path: list[str]) -> str:
+    if path[0] in ("item", "index", "outer"):
+        return f"write `{path[0]}" + "".join(f'["{step}"]' for step in path[1:]) + "`"
     if path[0] in ("params", "vars", "inputs", "run") and len(path) > 1:
         return f"write `{path[0]}" + "".join(f'["{step}"]' for step in path[1:]) + "`"
     if path[0] == "inputs":
@@ -91,6 +94,4 @@ def _python_name(path: list[str]) -> str:
         return f'write `inputs["{path[1]}"]' + "".join(f'["{step}"]' for step in path[3:]) + "`"
     if path[0] == "env" and len(path) == 2:
         return f'write `os.environ["{path[1]}"]`'
-    if path[0] in ("item", "index", "outer"):
-        return f"`{path[0]}` is not supported by this version of pipectl"
     return _by_env(path, '`os.environ["%s"]`')

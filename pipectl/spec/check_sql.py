@@ -44,7 +44,8 @@ def sql_problems(name: str, task: Part, declaration: Declaration) -> Iterator[Pr
 def _one_source(name: str, sql: Part) -> Iterator[Problem]:
     given = [key for key in ("query", "file", "load") if key in sql.value]
     if not given and not sql.taken:
-        yield sql.problem(f"task `{name}` has nothing to run", "add `query`, `file` or `load` to its `sql`", key=True)
+        sources = "`query` or `file`" if "wait" in sql.path[2:] else "`query`, `file` or `load`"
+        yield sql.problem(f"task `{name}` has nothing to run", f"add {sources} to its `sql`", key=True)
     for key in given[1:]:
         yield sql[key].problem(f"task `{name}` has both `{given[0]}` and `{key}`", "keep one of them", key=True)
     query = sql.get("query")

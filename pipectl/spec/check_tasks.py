@@ -13,18 +13,42 @@ from pipectl.errors import Problem
 from pipectl.labels import is_reserved
 from pipectl.spec import check_arguments, check_pasted
 from pipectl.spec.bodies import CALL, TYPES, called_by_path, names_no_function, python_kind, script_with_arguments
+from pipectl.spec.check_cache import cache_problems, useless_cache
+from pipectl.spec.check_foreach import repeat_problems
+from pipectl.spec.check_groups import group_problems
+from pipectl.spec.check_pools import pool_problems, resource_problems
 from pipectl.spec.declaration import Declaration
+from pipectl.spec.nesting import is_group
 from pipectl.spec.param_declarations import lost_zeros
 from pipectl.spec.source import Part
+from pipectl.spec.waits import holder
 from pipectl.template import TemplateError, is_expression
 
 _CLASSES = frozenset({"1xx", "2xx", "3xx", "4xx", "5xx"})
 
 
-def task_problems(task: Part, declaration: Declaration) -> Iterator[Problem]:
-    """What is wrong with one task of the declaration."""
-    name = str(task.path[-1])
+def task_problems(name: str, task: Part, declaration: Declaration) -> Iterator[Problem]:
+    """What is wrong with one task of the declaration, which is called by its path."""
     yield from _time_problems(f"task `{name}`", task.get("timeout"))
+    yield from group_problems(name, task)
+    yield from repeat_problems(name, task)
+    yield from _bodies(name, holder(task), declaration)
+    if "wait" in task.value or "approve" in task.value:
+        from pipectl.spec.check_waits import waiting_problems
+
+        yield from waiting_problems(name, task, declaration)
+    else:
+        yield from _limits(task, declaration)
+        if "cache" in task.value:
+            yield from useless_cache(name, task)
+    yield from _retry_problems(task)
+    env = task.get("env")
+    if env is not None:
+        yield from env_problems(env.items())
+
+
+def _bodies(name: str, task: Part, declaration: Declaration) -> Iterator[Problem]:
+    """What is wrong with what a task, or the look of a wait, runs."""
     shell, python = task.get("shell"), task.get("python")
     if shell is not None:
         yield from _shell_problems(name, shell)
@@ -38,10 +62,17 @@ def task_problems(task: Part, declaration: Declaration) -> Iterator[Problem]:
         from pipectl.spec.check_http import http_problems
 
         yield from http_problems(name, task, declaration)
-    yield from _retry_problems(task)
-    env = task.get("env")
-    if env is not None:
-        yield from env_problems(env.items())
+
+
+def _limits(owner: Part, declaration: Declaration) -> Iterator[Problem]:
+    """What is wrong with the limits and the cache of a task, or of the defaults of tasks."""
+    pool, resources, cache = owner.get("pool"), owner.get("resources"), owner.get("cache")
+    if pool is not None:
+        yield from pool_problems(pool, declaration)
+    if resources is not None:
+        yield from resource_problems(resources, declaration)
+    if cache is not None:
+        yield from cache_problems(cache)
 
 
 def common_problems(declaration: Declaration) -> Iterator[Problem]:
@@ -56,6 +87,7 @@ def common_problems(declaration: Declaration) -> Iterator[Problem]:
         from pipectl.spec.check_http import option_problems
 
         yield from option_problems(options)
+    yield from _defaults_of_limits(declaration)
     for kind in ("sql", "http"):
         if (named := declaration.default(kind, "connection")) is not None:
             from pipectl.spec.check_connections import named_connection
@@ -63,6 +95,17 @@ def common_problems(declaration: Declaration) -> Iterator[Problem]:
             yield from named_connection(named, kind, declaration)
     for name, part in declaration.vars.items():
         yield from lost_zeros(name, part)
+
+
+def _defaults_of_limits(declaration: Declaration) -> Iterator[Problem]:
+    for key in ("pool", "resources", "cache"):
+        for part in declaration.defaults.get(key, ()):
+            yield from _limits(Part(part.source, part.path[:-1], {key: part.value}), declaration)
+    for kind in ("wait", "approve"):
+        for options in declaration.defaults.get(kind, ()):
+            from pipectl.spec.check_waits import option_problems
+
+            yield from option_problems(kind, options)
 
 
 def env_problems(env: Iterable[tuple[str, Part]]) -> Iterator[Problem]:
@@ -78,7 +121,7 @@ def _retry_problems(task: Part) -> Iterator[Problem]:
     """Statuses where there are exit codes, and the reverse: a number in `on` means what the task ends with."""
     retries = task.get("retries")
     on = retries.get("on") if retries is not None else None
-    if on is None or not task.taken.isdisjoint(TYPES):
+    if on is None or is_group(task.value) or not task.taken.isdisjoint(TYPES):
         return
     for entry in on.entries():
         value = entry.value

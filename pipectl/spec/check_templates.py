@@ -7,12 +7,15 @@ from dataclasses import replace
 from functools import cache
 
 from pipectl.errors import Problem
-from pipectl.spec.bodies import TYPES
+from pipectl.spec.bodies import BODIES
 from pipectl.spec.check_graph import Graph
+from pipectl.spec.check_items import frames, names_of
 from pipectl.spec.check_names import BASE, HIDDEN, IN_TASK, NameCheck, Scope
 from pipectl.spec.declaration import Declaration
+from pipectl.spec.nesting import has
 from pipectl.spec.source import Part
 from pipectl.spec.sql_files import sql_of
+from pipectl.spec.waits import KINDS, long_form
 from pipectl.template import SQL_FILTERS, TemplateError, has_expression, references
 
 _RENDERED = {
@@ -56,10 +59,10 @@ class TemplateCheck:
             if key in ("when", "allow_failure", "expect"):
                 names = BASE | {"output"} if key == "expect" else BASE
                 yield from self._expressions(part, Scope(names, f"`defaults.{key}`"))
-            elif key in ("env", "cwd"):
+            elif key in ("env", "cwd", "cache"):
                 names = BASE | HIDDEN if key == "env" else BASE
                 yield from self._texts(part, Scope(names, f"`defaults.{key}`"))
-            elif key in TYPES:
+            elif key in BODIES:
                 yield from self._options(key, part, Scope(BASE, f"`defaults.{key}`", renders_env=key == "http"))
 
     def _constants(self) -> Iterator[Problem]:
@@ -69,20 +72,43 @@ class TemplateCheck:
                 yield from self._constant_texts(part)
 
     def _task(self, name: str, task: Part) -> Iterator[Problem]:
-        inside = Scope(IN_TASK, "", name)
+        around_it = frames(name, self._declaration)
+        inside = Scope(IN_TASK | names_of(around_it), "", name, frames=around_it)
         for key, part in task.items():
-            if key in ("when", "allow_failure"):
-                yield from self._expressions(part, Scope(IN_TASK, f"`{key}`", name))
-            elif key == "expect":
-                yield from self._expressions(part, Scope(IN_TASK | {"output"}, "`expect`", name))
-            elif key == "env":
-                yield from self._texts(part, Scope(IN_TASK | HIDDEN, "`env`", name))
-            elif key == "cwd":
-                yield from self._texts(part, inside)
-            elif key in TYPES:
-                yield from self._body(task, key, replace(inside, renders_env=key in ("sql", "http")))
+            if key == "key" and not has(task, "foreach"):
+                continue  # and is told as such
+            if key in ("when", "allow_failure", "key", "expect"):
+                names = inside.names | {"output"} if key == "expect" else inside.names
+                yield from self._expressions(part, replace(inside, names=names, where=f"`{key}`"))
+            elif key in ("env", "cwd", "cache"):
+                yield from self._texts(part, _of_surroundings(inside, key, task))
+            elif key == "foreach":
+                outside = frames(name, self._declaration, own=False)
+                yield from self._texts(part, Scope(IN_TASK | names_of(outside), "`foreach`", name, frames=outside))
+            else:
+                yield from self._type(task, key, inside)
+
+    def _type(self, task: Part, key: str, scope: Scope) -> Iterator[Problem]:
+        if key in BODIES:
+            yield from self._body(task, key, scope)
+        elif key == "wait":
+            yield from self._wait(long_form(task[key]), scope)
+        elif key == "approve":
+            yield from self._texts(task[key].get("question") or task[key], scope)
+        elif key == "pipeline" and (params := task[key].get("params")) is not None:
+            yield from self._texts(params, replace(scope, where="`params`"))
+
+    def _wait(self, wait: Part, scope: Scope) -> Iterator[Problem]:
+        for key, part in wait.items():
+            if key == "expect":
+                yield from self._expressions(part, replace(scope, names=scope.names | {"output"}, where="`expect`"))
+            elif key in BODIES:
+                yield from self._body(wait, key, scope)
+            elif key in KINDS:
+                yield from self._texts(part, scope)
 
     def _body(self, task: Part, kind: str, scope: Scope) -> Iterator[Problem]:
+        scope = replace(scope, renders_env=kind in ("sql", "http"))
         body = task[kind]
         if isinstance(body.value, list) or (kind == "http" and isinstance(body.value, str)):
             yield from self._texts(body, scope)
@@ -144,3 +170,10 @@ class TemplateCheck:
                 yield part.problem(*wrong, offset=reference.offset)
                 if reference.minus:
                     return  # what is subtracted is the rest of the name
+
+
+def _of_surroundings(scope: Scope, key: str, task: Part) -> Scope:
+    """What `env`, `cwd` and `cache` see. The `cwd` of a group is computed for each of its tasks."""
+    if key == "cwd" and "tasks" in task.value:
+        return replace(scope, names=scope.names - {"inputs"}, where="the `cwd` of a group")
+    return replace(scope, names=scope.names | HIDDEN if key == "env" else scope.names, where=f"`{key}`")

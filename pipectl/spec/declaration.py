@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import ChainMap
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pipectl.errors import Problem
 from pipectl.spec.bodies import TYPES
+from pipectl.spec.nesting import around
 from pipectl.spec.source import Part, Source
 
-_SECTIONS = ("params", "vars", "env", "secrets", "connections")
+_SECTIONS = ("params", "vars", "env", "secrets", "connections", "pools")
 _TAKEN = frozenset({*_SECTIONS, "defaults", "tasks", "include"})
 _MERGED_DEFAULTS = frozenset({"env", *TYPES})
 _ABOUT = frozenset({"name", "description", "owner", "tags"})
@@ -19,7 +21,9 @@ _ABOUT = frozenset({"name", "description", "owner", "tags"})
 class Declaration:
     """What the files say together, by section and name. Every part knows the file it stands in.
 
-    `before` maps a task of a list to the one before it. `defaults` has all parts of a mapping whose keys are taken one
+    `tasks` are by their paths through groups, each group before those in it; `levels` are their names by the group that
+    they are in. `before` maps a task of a list to the one before it. `children` are what other files say that tasks
+    name, those that could be read. `defaults` has all parts of a mapping whose keys are taken one
     by one, the last of which wins; of other keys only the part that holds. `sql_files` are by their paths as
     written.
     """
@@ -32,15 +36,29 @@ class Declaration:
     env: dict[str, Part] = field(default_factory=dict)
     secrets: dict[str, Part] = field(default_factory=dict)
     connections: dict[str, Part] = field(default_factory=dict)
+    pools: dict[str, Part] = field(default_factory=dict)
     defaults: dict[str, list[Part]] = field(default_factory=dict)
     tasks: dict[str, Part] = field(default_factory=dict)
     sql_files: dict[str, Source] = field(default_factory=dict)
     before: dict[str, str] = field(default_factory=dict)
+    levels: dict[str, dict[str, str]] = field(default_factory=lambda: {"": {}})
+    children: dict[str, Declaration] = field(default_factory=dict)
 
     @property
     def top(self) -> Part:
         """The whole main file."""
         return Part(self.main, (), self.main.data)
+
+    def named(self, name: str, user: str) -> str:
+        """The path of the task that `name` means to the task `user`: one beside it, else outwards; empty for none."""
+        for scope in around(user):
+            if name in self.levels[scope]:
+                return self.levels[scope][name]
+        return self.levels[""].get(name, "")
+
+    def visible(self, user: str) -> Mapping[str, str]:
+        """The names that mean a task to the task `user`, with the paths of what they mean."""
+        return ChainMap(*(self.levels[scope] for scope in around(user)), self.levels[""])
 
     def default(self, kind: str, option: str) -> Part | None:
         """What `defaults` say of an option of a type."""
@@ -81,35 +99,39 @@ def _entries(section: Part | None) -> Iterator[tuple[str, Part]]:
 
 
 def _add_tasks(declaration: Declaration, root: Part) -> list[Problem]:
-    problems = []
-    section = root.get("tasks")
-    for name, task, before in _tasks(section) if section else ():
-        if name in declaration.tasks:
-            first = declaration.tasks[name]
-            line, _ = first.source.place(first.path, key=True)
-            where = f"line {line}" if first.source is task.source else f"{first.source.file}:{line}"
-            problems.append(
-                task.problem(
-                    f"duplicate task `{name}`: it stands in {where} already", "give one another name", key=True
-                )
-            )
-            continue
-        declaration.tasks[name] = task
-        if before is not None:
-            declaration.before[name] = before
+    problems: list[Problem] = []
+    _add_level(declaration, "", root, problems)
     return problems
 
 
-def _tasks(section: Part) -> Iterator[tuple[str, Part, str | None]]:
+def _add_level(declaration: Declaration, group: str, holder: Part, problems: list[Problem]) -> None:
+    section = holder.get("tasks")
+    level = declaration.levels.setdefault(group, {})
     before = None
-    if isinstance(section.value, dict):
-        for name, task in section.items():
-            yield name, task, None
-    elif isinstance(section.value, list):
-        for entry in section.entries():
-            for name, task in entry.items():
-                yield name, task, before
-                before = name
+    for name, task in _tasks(section) if section else ():
+        step = name.replace(".", "·")  # of a name that the schema refuses, and that must not pass for a path
+        path = f"{group}.{step}" if group else step
+        if name in level:
+            problems.append(_duplicate(path, task, declaration.tasks[path]))
+            continue
+        level[name] = path
+        declaration.tasks[path] = task
+        if before is not None:
+            declaration.before[path] = before
+        before = path if section and isinstance(section.value, list) else None
+        if isinstance(task.value, dict) and "tasks" in task.value:
+            _add_level(declaration, path, task, problems)
+
+
+def _duplicate(path: str, task: Part, first: Part) -> Problem:
+    line, _ = first.source.place(first.path, key=True)
+    where = f"line {line}" if first.source is task.source else f"{first.source.file}:{line}"
+    return task.problem(f"duplicate task `{path}`: it stands in {where} already", "give one another name", key=True)
+
+
+def _tasks(section: Part) -> Iterator[tuple[str, Part]]:
+    for entry in section.entries() if isinstance(section.value, list) else (section,):
+        yield from entry.items()
 
 
 def _without_effect(root: Part) -> list[Problem]:

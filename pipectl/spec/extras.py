@@ -10,6 +10,7 @@ from importlib.util import find_spec
 
 from pipectl.model import Connection, Pipeline, Task
 from pipectl.spec.words import did_you_mean
+from pipectl.spec.world import within, work
 
 _DRIVERS = {
     "psycopg": ("psycopg", "'pipectl[postgres]'"),
@@ -41,13 +42,13 @@ _OWN = frozenset({"sqlite", *_DEFAULT_DRIVERS})  # dialects that SQLAlchemy or a
 
 def missing(pipeline: Pipeline) -> Iterator[tuple[Connection | Task, str, str]]:
     """What is not installed: who needs it (a connection that an SQL task uses, or a task), a message and its hint."""
-    tasks = [task for task in pipeline.tasks.values() if task.type == "sql"]
-    for name in dict.fromkeys(task.body["connection"] for task in tasks):
+    bodies = [(task, body) for task, _ in within(pipeline.tasks) for kind, body in [work(task)] if kind == "sql"]
+    for name in dict.fromkeys(body["connection"] for _, body in bodies):
         connection = pipeline.connections[name]
         if found := _missing_driver(connection):
             yield connection, *found
-    for task in tasks:
-        file = task.body.get("save") or task.body.get("load", {}).get("file", "")
+    for task, body in bodies:
+        file = body.get("save") or body.get("load", {}).get("file", "")
         if file.endswith(".parquet") and not find_spec("pyarrow"):
             message = f"task `{task.name}`: pyarrow, which reads and writes Parquet, is not installed"
             yield task, message, _install("'pipectl[parquet]'")

@@ -28,10 +28,13 @@ def not_a_file(entry: Part, path: Path) -> Problem | None:
     """What keeps the path that `entry` names from being a file, if anything does."""
     if "\0" in entry.value:
         return entry.problem("a path holds no NUL")
-    if path.is_dir():
-        return entry.problem(f"`{entry.value}` is a folder", "name the file in it")
-    if not path.exists():
-        return entry.problem(f"no such file: `{entry.value}`", _near_file(path, Path(entry.value)))
+    try:
+        if path.is_dir():
+            return entry.problem(f"`{entry.value}` is a folder", "name the file in it")
+        if not path.exists():
+            return entry.problem(f"no such file: `{entry.value}`", _near_file(path, Path(entry.value)))
+    except OSError as error:
+        return entry.problem(f"`{entry.value}` cannot be read: {(error.strerror or str(error)).lower()}")
     return None
 
 

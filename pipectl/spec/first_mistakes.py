@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pipectl.errors import PipelineError, Problem
 from pipectl.spec.bodies import TYPES
 from pipectl.spec.messages import task_keys
+from pipectl.spec.nesting import HOLDERS
 from pipectl.spec.schema import definition
 from pipectl.spec.source import Part, Path, Source
 
-_TRIED_TYPES = (*TYPES, "run", "command", "cmd", "script", "bash")
+_TYPES = (*TYPES, *HOLDERS)
+_TRIED_TYPES = (*_TYPES, "run", "command", "cmd", "script", "bash")
 
 
 def refuse_foreign(source: Source) -> None:
@@ -37,13 +39,24 @@ _FOREIGN = (
 
 def misplaced(source: Source) -> Iterator[tuple[Path, Problem]]:
     """Tasks that are no tasks, with their paths: entries named after a type, bodies beside their names."""
-    tasks = Part(source, (), source.data).get("tasks")
-    if tasks is not None and isinstance(tasks.value, dict):
-        yield from _bodies_beside(tasks)
-    elif tasks is not None and isinstance(tasks.value, list):
-        for entry in tasks.entries():
-            if isinstance(entry.value, dict) and (found := _nameless(entry)):
-                yield entry.path, found
+    groups = [Part(source, (), source.data)]
+    for group in groups:  # grows while it is walked
+        tasks = group.get("tasks")
+        if tasks is None:
+            continue
+        if isinstance(tasks.value, list):
+            for entry in tasks.entries():
+                if isinstance(entry.value, dict) and (found := _nameless(entry)):
+                    yield entry.path, found
+                else:
+                    groups += _groups(entry)
+        elif isinstance(tasks.value, dict):
+            yield from _bodies_beside(tasks)
+            groups += _groups(tasks)
+
+
+def _groups(tasks: Part) -> Iterator[Part]:
+    return (task for _, task in tasks.items() if isinstance(task.value, dict) and "tasks" in task.value)
 
 
 def _bodies_beside(tasks: Part) -> Iterator[tuple[Path, Problem]]:
@@ -56,7 +69,7 @@ def _bodies_beside(tasks: Part) -> Iterator[tuple[Path, Problem]]:
         elif bodiless is not None and name in task_keys():
             yield bodiless.path, _misplaced(task, name, f"indent it under `{bodiless.path[-1]}:`")
             yield task.path, _misplaced(task, name, f"indent it under `{bodiless.path[-1]}:`")
-        elif name in TYPES:
+        elif name in _TYPES:
             yield task.path, _misplaced(task, name, f"give the task a name: `NAME: {{{name}: …}}`")
 
 
@@ -71,7 +84,7 @@ def _nameless(entry: Part) -> Problem | None:
         key = "name" if "name" in keys else "id"
         return entry[key].problem("a task's name is its key", f"write `- {named}: {{shell: …}}`", key=True)
     if keys and keys[0] in _TRIED_TYPES and _is_body(keys[0], entry.value[keys[0]]):
-        kind = keys[0] if keys[0] in TYPES else "shell"
+        kind = keys[0] if keys[0] in _TYPES else "shell"
         return _misplaced(entry[keys[0]], keys[0], f"give the task a name: `- NAME: {{{kind}: …}}`")
     if len(keys) > 1 and all(key in task_keys() for key in keys[1:]):
         return entry[keys[1]].problem(
@@ -84,4 +97,7 @@ def _is_body(kind: str, value: object) -> bool:
     """Whether the value is what a type has, and no task."""
     if not isinstance(value, dict):
         return True
-    return kind in TYPES and not value.keys().isdisjoint(definition(kind)["properties"].keys() - task_keys())
+    if kind == "tasks":
+        return value.keys().isdisjoint(task_keys())
+    options = definition(kind).get("properties", {}).keys() if kind in _TYPES else frozenset()
+    return not value.keys().isdisjoint(options - task_keys())

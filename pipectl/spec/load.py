@@ -21,6 +21,8 @@ from pipectl.spec import (
     schema,
     sql_files,
 )
+from pipectl.spec.check_groups import folder_problems
+from pipectl.spec.check_pools import declared_pool_problems
 from pipectl.spec.check_templates import TemplateCheck
 from pipectl.spec.compose import parse
 from pipectl.spec.declaration import Declaration, merge
@@ -29,6 +31,7 @@ from pipectl.spec.include import included
 from pipectl.spec.normalise import document, stem_name
 from pipectl.spec.prune import prune
 from pipectl.spec.source import Source
+from pipectl.spec.sub_pipelines import Checked, children, extent, problems_of_children
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class Loaded:
 
 
 def load(path: str) -> Loaded:
-    """The pipeline of a file. Raises PipelineError with every problem of it and of the files it includes."""
+    """The pipeline of a file. Raises PipelineError with every problem of it and of the files it is made of."""
     if Path(path).is_dir():
         raise PipelineError([Problem(path, 0, 0, "this is a folder, not a pipeline file", _hint_in_folder(path))])
     with _without_collector():
@@ -56,6 +59,12 @@ def load_text(text: str, folder: str, name: str) -> Loaded:
     """
     with _without_collector():
         return _load(parse(text, "<stdin>"), os.path.realpath(folder), stem_name(name))
+
+
+def load_source(source: Source, folder: str, name: str) -> Loaded:
+    """The pipeline of data that a program made, which is not read but consumed. Raises PipelineError as `load` does."""
+    with _without_collector():
+        return _load(source, os.path.realpath(folder), name)
 
 
 @contextmanager
@@ -86,28 +95,63 @@ def _hint_in_folder(folder: str) -> str:
 
 
 def _load(main: Source, folder: str, name: str) -> Loaded:
-    first_mistakes.refuse_foreign(main)
-    others, unread = included(main, folder, _read)
-    problems = list(unread)
-    for source in (main, *others):
-        problems += _schema_problems(source, is_included=source is not main)
-    if unread:  # what they declare would be told as unknown
-        raise PipelineError(_in_order(problems, (main, *others)))
-    declaration, wrong = merge(main, others, folder)
-    graph, of_graph = check_graph.graph(declaration)
-    problems += [
-        *wrong,
-        *of_graph,
-        *sql_files.read(declaration),
-        *_semantic_problems(declaration),
-        *TemplateCheck(declaration, graph).problems(),
-    ]
-    sources = [*declaration.sources, *declaration.sql_files.values()]
-    ordered = _in_order(problems, sources)
-    if not all(problem.warning for problem in ordered):
-        raise PipelineError(ordered)
-    files = tuple((source.path, source.digest) for source in sources if source.path)
-    return Loaded(document(declaration, graph, name), files, tuple(ordered))
+    checked = _Loader().check(main, folder, name, ())
+    if checked.document is None:
+        raise PipelineError(checked.problems)
+    files = {source.path: source.digest for source in checked.sources if source.path}
+    return Loaded(checked.document, tuple(files.items()), checked.problems)
+
+
+class _Loader:
+    """Checks a file and, once each, the pipelines that its tasks name."""
+
+    def __init__(self) -> None:
+        self._checked: dict[str, Checked] = {}
+
+    def check(self, main: Source, folder: str, name: str, above: tuple[str, ...]) -> Checked:
+        """What becomes of a file that has been read; `above` are the real paths of those that led to it.
+
+        Raises PipelineError where nothing but that can be told.
+        """
+        first_mistakes.refuse_foreign(main)
+        others, unread = included(main, folder, _read)
+        problems = list(unread)
+        for source in (main, *others):
+            problems += _schema_problems(source, is_included=source is not main)
+        if unread:  # what they declare would be told as unknown
+            raise PipelineError(_in_order(problems, (main, *others)))
+        declaration, wrong = merge(main, others, folder)
+        here = (*above, os.path.realpath(main.path)) if main.path else above
+        found, not_found = children(declaration, here, lambda path, shown: self._file(path, shown, here))
+        declaration.children = {path: child.declaration for path, child in found.items() if child.declaration}
+        graph, of_graph = check_graph.graph(declaration)
+        problems += [
+            *wrong,
+            *not_found,
+            *of_graph,
+            *sql_files.read(declaration),
+            *_semantic_problems(declaration),
+            *problems_of_children(declaration, found),
+            *TemplateCheck(declaration, graph).problems(),
+            *(problem for child in found.values() for problem in child.problems),
+        ]
+        sources = [*declaration.sources, *declaration.sql_files.values()]
+        sources += [source for child in found.values() for source in child.sources]
+        ordered = tuple(_in_order(problems, sources))
+        made = None
+        if all(problem.warning for problem in ordered):
+            of_children = {path: child.document for path, child in found.items() if child.document is not None}
+            made = document(declaration, graph, name, of_children)
+        return Checked(ordered, tuple(sources), declaration, made, *extent(declaration, found))
+
+    def _file(self, path: str, shown: str, above: tuple[str, ...]) -> Checked:
+        if path not in self._checked:
+            try:
+                source = _read(path, shown)
+                self._checked[path] = self.check(source, str(Path(path).parent), stem_name(path), above)
+            except PipelineError as error:
+                self._checked[path] = Checked(tuple(error.problems))
+        return self._checked[path]
 
 
 def _schema_problems(source: Source, *, is_included: bool) -> list[Problem]:
@@ -129,12 +173,14 @@ def _semantic_problems(declaration: Declaration) -> Iterator[Problem]:
     yield from param_declarations.declaration_problems(declaration.params)
     yield from check_tasks.common_problems(declaration)
     yield from constants.order(declaration)
+    yield from declared_pool_problems(declaration)
     if declaration.connections:
         from pipectl.spec.check_connections import connection_problems
 
         yield from connection_problems(declaration)
-    for task in declaration.tasks.values():
-        yield from check_tasks.task_problems(task, declaration)
+    yield from folder_problems(declaration)
+    for name, task in declaration.tasks.items():
+        yield from check_tasks.task_problems(name, task, declaration)
 
 
 def _in_order(problems: Sequence[Problem], sources: Sequence[Source]) -> list[Problem]:

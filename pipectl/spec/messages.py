@@ -7,13 +7,14 @@ from typing import Any
 
 from pipectl.errors import Problem
 from pipectl.spec.bodies import TYPES
+from pipectl.spec.nesting import task_at
 from pipectl.spec.scalars import as_text
 from pipectl.spec.schema import KIND_WORDS, Fault, definition, kind_of, schema
 from pipectl.spec.source import Path, Source
 from pipectl.spec.words import did_you_mean, explain_unknown
+from pipectl.spec.wrong_types import EMPTY_HINTS, FIRST_PIPELINE, LISTS, MAPPINGS, type_hint
 
 _WANTED = {**KIND_WORDS, "null": "empty"}
-SPOKEN_BOOLEANS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 NAME_RULE = "a name is letters, digits, `_` and `-`, at most 80"
 
 
@@ -32,9 +33,10 @@ def spoken(path: Path) -> str:
         return "the file"
     if isinstance(path[-1], int):
         return f"an entry of {spoken(path[:-1])}"
-    if len(path) >= 2 and path[0] == "tasks" and (len(path) == 2 or (len(path) == 3 and isinstance(path[1], int))):
-        return f"task `{path[-1]}`"
-    if len(path) == 2 and path[0] in ("secrets", "connections"):
+    task, key = task_at(path)
+    if task and not key:
+        return f"task `{task}`"
+    if len(path) == 2 and path[0] in ("secrets", "connections", "pools"):
         return f"{str(path[0]).removesuffix('s')} `{path[-1]}`"
     return f"`{path[-1]}`"
 
@@ -58,81 +60,15 @@ def _type(fault: Fault) -> tuple[str, str]:
     kinds = [wanted] if isinstance(wanted, str) else wanted
     name = spoken(fault.path)
     if fault.value is None and fault.path:
-        return f"{name} is empty", _EMPTY_HINTS.get(fault.schema.get("title", ""), "give it a value, or remove the key")
+        return f"{name} is empty", EMPTY_HINTS.get(fault.schema.get("title", ""), "give it a value, or remove the key")
     if not fault.path and fault.value is None:
-        return "the file is empty", _FIRST_PIPELINE
+        return "the file is empty", FIRST_PIPELINE
     if isinstance(fault.value, str) and "{{" in fault.value:
         return _constant(fault)
     listed = " or ".join(_WANTED[kind] for kind in kinds)
-    return f"{name} must be {listed}, not {described(fault.value)}", _type_hint(fault, kinds)
-
-
-_FIRST_PIPELINE = "a first pipeline is `tasks: {hello: {shell: echo hello}}`"
-_EMPTY_HINTS = {
-    "Task": "indent its keys under its name, or write `{}` for a task that only joins",
-    "Secret": "write `{env: NAME}`",
-    "Connection": "write `{url: …}`",
-}
-
-
-_MAPPINGS = {
-    "Connections": "{NAME: {url: …}}",
-    "Headers": "{NAME: value}",
-    "Authentication": "{bearer: …}",
-    "Load": "{file: …, table: …}",
-}
-
-
-def _type_hint(fault: Fault, kinds: list[str]) -> str:
-    value = fault.value
-    if isinstance(value, str):
-        if value.lower() in SPOKEN_BOOLEANS and "boolean" in kinds:
-            return f"in YAML 1.2 `{value}` is text: write `{SPOKEN_BOOLEANS[value.lower()]}`"
-        if "integer" in kinds or "number" in kinds:
-            return f"write `{fault.path[-1]}: {fault.schema.get('minimum', 0) or 1}`"
-        return _hint_for_text(fault)
-    if "boolean" in kinds and isinstance(value, int):
-        return "write `true` or `false`"
-    if "string" in kinds and isinstance(value, int | float):
-        text = str(value).lower() if isinstance(value, bool) else as_text(value)
-        return f'put it in quotes: `"{text}"`'
-    if not fault.path:
-        return _FIRST_PIPELINE
-    if fault.schema.get("title") == "Text body":
-        return "write `json:` or `form:` in place of `data:`"
-    return _hint_for_list(fault) if isinstance(value, list) else ""
-
-
-def _hint_for_list(fault: Fault) -> str:
-    if fault.schema.get("title") == "Environment":
-        return 'write a mapping: `env: {NAME: "value"}`'
-    if fault.schema.get("title") == "Task":
-        return f"write `{fault.path[-1]}: {{shell: […]}}`"
-    if fault.path == ("connections",):
-        return "write a mapping: `connections: {NAME: {url: …}}`"
-    if fault.schema.get("title") == "SQL task":
-        return "write one text, its statements separated by `;`"
-    of_names = fault.path in (("params",), ("vars",)) or fault.schema.get("title") in ("Headers", "Query", "Form body")
-    return f"write a mapping: `{fault.path[-1]}: {{NAME: value}}`" if of_names else ""
-
-
-def _hint_for_text(fault: Fault) -> str:
-    title = fault.schema.get("title")
-    if title == "Task":
-        return f"write `{fault.path[-1]}: {{shell: …}}`"
-    if title == "Secret":
-        return f"write `{fault.path[-1]}: {{env: {fault.path[-1]}}}`"
-    if title == "Command":
-        return "write a list: `[program, argument]`"
-    if title == "Secrets":
-        return f"write a list: `secrets: [{fault.value}]`"
-    if title in _MAPPINGS:
-        return f"write a mapping: `{fault.path[-1]}: {_MAPPINGS[title]}`"
-    if fault.path[:1] == ("tasks",) and len(fault.path) == 2:
-        return f"write `- {fault.value}: {{shell: …}}`"
-    if not fault.path:
-        return _FIRST_PIPELINE
-    return ""
+    if fault.schema.get("title") in LISTS:
+        listed = "a list or a mapping of lists" if "object" in kinds else "a list"
+    return f"{name} must be {listed}, not {described(fault.value)}", type_hint(fault, kinds)
 
 
 def _enum(fault: Fault) -> tuple[str, str]:
@@ -150,10 +86,10 @@ def _pattern(fault: Fault) -> tuple[str, str]:
     name = spoken(fault.path)
     if "{{" in fault.value:
         return _constant(fault)
-    if fault.schema["pattern"] == definition("duration")["pattern"]:
-        return f"{name}: `{fault.value}` is not a duration", "write e.g. `30s`, `10m`, `1h30m`, or a number of seconds"
-    if fault.schema["pattern"] == definition("name")["pattern"]:
-        return f"{name}: `{fault.value}` is not a name", NAME_RULE
+    for known, (what, hint) in _FORMS.items():
+        if fault.schema["pattern"] == definition(known)["pattern"]:
+            near = "" if known == "name" else _near_form(fault.schema["pattern"], fault.value)
+            return f"{name}: `{fault.value}` is not {what}", f"write `{near}`" if near else hint
     if fault.value.isdigit():
         return f"{name} cannot be text (`{fault.value}`)", f"write it without quotes: `{fault.value}`"
     message = f"{name} cannot be `{fault.value}`"
@@ -165,19 +101,38 @@ def _pattern(fault: Fault) -> tuple[str, str]:
     return message, hint
 
 
+_FORMS = {
+    "duration": ("a duration", "write e.g. `30s`, `10m`, `1h30m`, or a number of seconds"),
+    "name": ("a name", NAME_RULE),
+    "size": ("a size", "write e.g. `512M`, `4G`"),
+    "rate": ("a rate", "write how many starts there may be in a time, e.g. `60/1m`"),
+}
+
+
+def _near_form(pattern: str, text: str) -> str:
+    """The text in the form that a pattern asks for, where only case, spaces or a one are wrong; else nothing."""
+    plain = text.replace(" ", "")
+    forms = (plain, plain.lower(), plain.upper(), plain.replace("/", "/1"))
+    return next((form for form in forms if re.search(pattern, form)), "")
+
+
 def _constant(fault: Fault) -> tuple[str, str]:
     """An expression where none is computed."""
     name, title = spoken(fault.path), fault.schema.get("title", "")
-    if title in _MAPPINGS:
+    if title in MAPPINGS:
         message = f"{name} must be a mapping; only what is in it may be computed"
-        return message, f"write `{fault.path[-1]}: {_MAPPINGS[title]}`"
-    in_a_type = fault.path[:1] == ("connections",) or any(step in TYPES for step in fault.path[1:4])
+        return message, f"write `{fault.path[-1]}: {MAPPINGS[title]}`"
+    task, key = task_at(fault.path)
+    in_a_type = fault.path[:1] == ("connections",) or any(
+        step in TYPES for step in (key[:1] if task else fault.path[1:2])
+    )
     reason = "expressions are not computed here" if in_a_type else "the plan is made of it"
     return f"{name} must be constant: {reason}", "write the value itself"
 
 
 def _empty(fault: Fault) -> tuple[str, str]:
-    hint = _FIRST_PIPELINE if fault.path in (("tasks",), ()) else "give it a value, or remove the key"
+    hint = EMPTY_HINTS.get(fault.schema.get("title", ""), "give it a value, or remove the key")
+    hint = FIRST_PIPELINE if fault.path in (("tasks",), ()) else hint
     return f"{spoken(fault.path)} is empty", hint
 
 
@@ -191,7 +146,7 @@ def _maximum(fault: Fault) -> tuple[str, str]:
 
 def _required(fault: Fault) -> tuple[str, str]:
     if not fault.path:
-        return "the file has no `tasks`", _FIRST_PIPELINE
+        return "the file has no `tasks`", FIRST_PIPELINE
     if fault.key == "url":
         hint = "write `url: https://HOST/PATH`, or `url: postgresql://USER:PASSWORD@HOST/DATABASE`"
         return f"{spoken(fault.path)} has no `url`", hint
@@ -210,8 +165,9 @@ def _too_many(fault: Fault) -> tuple[str, str]:
 
 
 def _two_types(fault: Fault) -> tuple[str, str]:
-    types = [key for key in fault.value if key in TYPES]
-    number = {2: "two", 3: "three", 4: "four"}[len(types)]
+    known = {key for pair in fault.schema["not"]["anyOf"] for key in pair["required"]}
+    types = [key for key in fault.value if key in known]
+    number = ("two", "three", "four", "five", "six", "seven", "eight")[len(types) - 2]
     message = f"{spoken(fault.path)} has {number} types, {_alternatives(types, 'and')}"
     return message, f"make {number} tasks of it"
 

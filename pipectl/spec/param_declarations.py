@@ -48,7 +48,7 @@ def declaration_problems(params: Mapping[str, Part]) -> Iterator[Problem]:
     variables: dict[str, str] = {}
     for name, part in params.items():
         yield from _expressions(part.get("default") if isinstance(part.value, dict) else part)
-        other = variables.setdefault(param_variable(name), name)
+        other = variables.setdefault(param_variable(name), name) if part.path[0] == "params" else name
         if other != name and other.casefold() != name.casefold():
             message = f"parameters `{other}` and `{name}` would both be `{param_variable(name)}`"
             yield part.problem(message, "rename one of them", key=True)
@@ -71,7 +71,8 @@ def _expressions(default: Part | None) -> Iterator[Problem]:
     for text in default.texts() if default else ():
         if found := expression_in(text.value):
             message = f"a default is constant, and `{found}` is not computed in it"
-            yield text.problem(message, "write it in `vars`", offset=text.value.find("{{"))
+            hint = "write it in `vars`" if text.path[0] == "params" else ""
+            yield text.problem(message, hint, offset=text.value.find("{{"))
 
 
 def _fragment_problems(name: str, part: Part) -> Iterator[Problem]:

@@ -62,7 +62,7 @@ def resolve(pipeline: Pipeline, given: Mapping[str, str], from_file: Mapping[str
         if name in given:
             values[name], wrong = _from_text(declared, given[name])
         elif name in from_file:
-            values[name], wrong = from_file[name], list(_value_faults(declared, from_file[name]))
+            values[name], wrong = from_file[name], list(value_faults(declared, from_file[name]))
         elif "default" in declared:
             values[name], wrong = declared["default"], []
         else:
@@ -91,22 +91,23 @@ def _from_text(declared: Mapping[str, Any], text: str) -> tuple[Any, list[str]]:
     except ValueError:
         return text, ["is not UTF-8"]
     if not kinds or "string" in kinds:
-        wrong = list(_value_faults(declared, text))
+        wrong = list(value_faults(declared, text))
         if not wrong:
             return text, []
     try:
         value = parse_json(text)
     except NotJson:
-        return text, wrong or list(_value_faults(declared, text)) or ["is not JSON"]
+        return text, wrong or list(value_faults(declared, text)) or ["is not JSON"]
     except ValueError as error:
         return text, wrong or [f"cannot be read: {error}"]
     if isinstance(value, float) and value.is_integer() and "integer" in kinds:
         value = int(value)
-    unfit = list(_value_faults(declared, value))
+    unfit = list(value_faults(declared, value))
     return value, wrong if unfit and wrong else unfit
 
 
-def _value_faults(declared: Mapping[str, Any], value: Any) -> Iterator[str]:
+def value_faults(declared: Mapping[str, Any], value: Any) -> Iterator[str]:
+    """What keeps a value from fitting a fragment."""
     if is_plain(declared):
         yield from plain_faults(declared, value)
         return

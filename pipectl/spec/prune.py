@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipectl.spec.nesting import task_at
 from pipectl.spec.source import Path, Source
 
-_DECLARING = ("params", "vars", "secrets", "connections")
+_DECLARING = ("params", "vars", "secrets", "connections", "pools")
 
 
 def prune(source: Source, path: Path) -> None:
@@ -46,15 +47,22 @@ def _smallest(path: Path) -> Path:
 
 def _depth(path: Path) -> int:
     if path[:1] == ("tasks",):
-        return 4 if len(path) > 1 and isinstance(path[1], int) else 3
+        _, key = task_at(path)
+        return len(path) - len(key) + (2 if _is_entry(key) else 1)
     return 2 if path[:1] and path[0] in (*_DECLARING, "defaults", "env") else 1
 
 
 def _declares(path: Path) -> bool:
     """Whether `path` declares a name (of a task, a parameter, a constant, …), or is an entry of a list of tasks."""
     if path[0] == "tasks":
-        return 1 < len(path) < _depth(path)
+        task, key = task_at(path)
+        return _is_entry(key) or (task != "" and not key)
     return len(path) == 2 and path[0] in _DECLARING
+
+
+def _is_entry(key: Path) -> bool:
+    """Whether the end of a path is an entry of a list of tasks."""
+    return len(key) == 2 and key[0] == "tasks" and isinstance(key[1], int)
 
 
 def _has(container: Any, step: str | int) -> bool:

@@ -141,7 +141,7 @@ def _check_mapping(node: Schema, value: dict[str, Any], path: Path) -> Iterator[
         if key not in value:
             yield Fault(path, "required", node, value, key)
     excluded = [pair["required"] for pair in node.get("not", {}).get("anyOf", ())]
-    if together := {key for pair in excluded if all(key in value for key in pair) for key in pair}:
+    if together := {key for pair in excluded if all(map(value.__contains__, pair)) for key in pair}:
         yield Fault(path, "not", node, value, [key for key in value if key in together][-1])
     for key in value:
         yield from _check_key(node, value, key, path)

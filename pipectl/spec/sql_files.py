@@ -10,6 +10,7 @@ from pipectl.errors import PipelineError, Problem
 from pipectl.spec.declaration import Declaration
 from pipectl.spec.files import not_a_file, read_text
 from pipectl.spec.source import Part, Place, Source
+from pipectl.spec.waits import holder
 
 
 class SqlFile(Source):
@@ -23,7 +24,7 @@ class SqlFile(Source):
 def read(declaration: Declaration) -> Iterator[Problem]:
     """Reads the files that SQL tasks name, relative to the pipeline's folder; tells of those that cannot be read."""
     for task in declaration.tasks.values():
-        sql = task.get("sql")
+        sql = holder(task).get("sql")
         file = sql.get("file") if sql is not None else None
         if file is not None and file.value not in declaration.sql_files:
             yield from _read(file, declaration)

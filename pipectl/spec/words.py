@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pipectl.spec.words_within_keys import LEVELS
+
 _TOP, _TASK, _DEFAULTS = "pipectl pipeline", "Task", "Defaults of tasks"  # titles of the schema name the levels
 
 _UNSUPPORTED_AT_TOP = frozenset(
-    {"pools", "gpus", "deadline", "overlap", "keep", "schedule", "notify"},
+    {"deadline", "overlap", "keep", "schedule", "notify"},
 )
 _UNSUPPORTED_IN_TASK = frozenset(
-    {"wait", "approve", "send", "pipeline", "tasks", "foreach", "key", "pool", "resources", "cache"},
-) | {"max_parallel", "fail_fast", "notify", "deadline"}
+    {"send", "notify", "deadline"},
+)
 _UNSUPPORTED = {_TOP: _UNSUPPORTED_AT_TOP, _TASK: _UNSUPPORTED_IN_TASK, _DEFAULTS: _UNSUPPORTED_IN_TASK}
 
 _TASKS = "write `tasks:`, a mapping of names to tasks"
@@ -21,6 +23,7 @@ _BY_CRON = "pipectl runs from cron or by hand: `pipectl run FILE`"
 _SHELL_OPTION = "it is an option of a type: `shell: {script: …, …}`"
 _PYTHON_OPTION = "it is an option of a type: `python: {call: …, …}`"
 _SQL_OPTION = "it is an option of a type: `sql: {connection: …, query: …}`"
+_SUB_PIPELINE = "write `pipeline: FILE.yaml`, or `pipeline: {file: FILE.yaml, params: {…}}`"
 _HTTP_OPTION = "it is an option of a type: `http: {url: …, …}`"
 _CONNECTION = "write `connection: NAME`, with `connections: {NAME: {url: …}}` at the top of the file"
 _BOUND = "write `{{ params.NAME }}` in the SQL: it becomes a bound parameter"
@@ -29,6 +32,11 @@ _BEARER = 'write `auth: {bearer: "{{ secrets.TOKEN }}"}`'
 _USER = 'write `auth: {user: …, password: "{{ secrets.PASSWORD }}"}`'
 _STATUSES = "write `expect_status: [2xx, 404]`"
 _IN_URL = "it is part of the `url`: `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`"
+_POOL = "declare `pools: {NAME: 1}` at the top of the file, and write `pool: NAME` in the tasks"
+_RESOURCES = "write `resources: {cpu: 2, memory: 4G, gpu: 1}`"
+_CACHE = "write `cache: {inputs: [FILE, …], outputs: [FILE, …]}`"
+_WAIT_OPTION = "it is an option of a wait: `wait: {file: PATH, …}`"
+_APPROVE_OPTION = "it is an option of an approval: `approve: {question: …, …}`"
 _LEVELS: dict[str, tuple[tuple[str, str], ...]] = {
     _TOP: (
         ("steps jobs stages stage dag dags task pipeline targets rules", _TASKS),
@@ -41,21 +49,37 @@ _LEVELS: dict[str, tuple[tuple[str, str], ...]] = {
         ("dotenv envfile env-file", "write `env_file: .env`"),
         ("concurrency parallel parallelism max_active_tasks maxActiveRuns", "write `max_parallel: 4`"),
         ("on cron", _BY_CRON),
+        ("pool resource_pools concurrency_groups semaphores limits", "write `pools: {NAME: 4}`"),
+        ("rate rate_limit rate_limits throttle", "write `pools: {NAME: {rate: 60/1m}}`, and `pool: NAME` in the tasks"),
+        ("gpu devices nvidia cuda", "write `gpus: 2`"),
         ("timeoutSec timeout_sec timeout-minutes", "write `timeout: 1h`"),
         ("version apiVersion kind", "remove it: a file has no version"),
     ),
     _TASK: (
         ("run command cmd cmds commands bash sh exec bash_command shell_command script argv", _SCRIPT),
-        ("steps", f"each step is a task of its own: {_TASKS}"),
+        ("steps jobs", f"each step is a task of its own: {_TASKS}"),
         ("depends depends_on dependsOn deps dependencies after upstream requires require", "write `needs: [a, b]`"),
         ("if condition only_if preconditions unless", "write `when: params.env == 'prod'`"),
         (
             "retry retry_policy retryPolicy attempts max_retries retry_delay",
             "write `retries: 3`, or `retries: {max: 3, delay: 10s}`",
         ),
+        ("matrix strategy dimensions", "write `foreach: {NAME: [a, b], …}`"),
         (
-            "matrix strategy with_items loop for_each parallel items",
-            "`foreach` is not supported by this version of pipectl: write a task for each value",
+            "with_items withItems withParam with_param withSequence loop for_each forEach for each items item map"
+            " mapped expand scatter parallel",
+            "write `foreach: [a, b]`, and `item` for the value",
+        ),
+        ("exclude", "write `foreach: {NAME: [a, b], exclude: [{NAME: a}]}`"),
+        ("max-parallel parallelism max_workers batch_size max_active_tis_per_dag", "write `max_parallel: 4`"),
+        (
+            "task_group taskGroup group groups children subtasks sub_tasks block dag subdag sequence",
+            "write `tasks: {NAME: {shell: …}}`: a task that holds tasks is a group",
+        ),
+        (
+            "workflow workflow_call sub_pipeline subpipeline sub_dag subflow flow child trigger_dag trigger_dag_id"
+            " template templateRef include_file",
+            _SUB_PIPELINE,
         ),
         (
             "continue-on-error continue_on_error continueOn ignore_errors ignore_error soft_fail",
@@ -66,15 +90,37 @@ _LEVELS: dict[str, tuple[tuple[str, str], ...]] = {
         ("timeout-minutes timeoutSec timeout_sec execution_timeout time_limit", "write `timeout: 10m`"),
         ("trigger_rule triggerRule run_if", "write `trigger: all_done`"),
         ("id name task_id label", "a task's name is its key: `tasks: {NAME: {shell: …}}`"),
-        ("type kind uses operator", "a task's type is a key: `shell: …` or `python: …`"),
+        ("type kind operator", "a task's type is a key: `shell: …` or `python: …`"),
+        ("uses", "write a type, such as `shell: …`, or `pipeline: FILE.yaml` for another pipeline"),
         ("schedule cron", _BY_CRON),
         ("signal signalOnStop kill_signal", "write `stop_signal: SIGINT`"),
         ("interpreter output skip_exit_code background", _SHELL_OPTION),
         ("with args preload", _PYTHON_OPTION),
         ("call function callable python_callable", "write `python: package.module:function`"),
         ("code", "write `python: |` and the code below it"),
-        ("params", "parameters are declared at the top of the file; a task reads `$PARAM_NAME`"),
+        (
+            "params",
+            "a task reads `$PARAM_NAME` of those declared at the top of the file; another pipeline is given its own by"
+            " `pipeline: {file: …, params: …}`",
+        ),
         ("secrets", "secrets are declared at the top of the file; a task names them in its `env`"),
+        ("sensor wait_for waitFor poke watch", "write `wait: PATH`, or `wait: {sql: …}`"),
+        ("sleep delay pause wait_time", "write `wait: 10m`"),
+        ("poke_interval poll_interval interval on_timeout", _WAIT_OPTION),
+        ("approval manual manual_approval confirm gate prompt suspend review", "write `approve: QUESTION`"),
+        ("question on_reject approvers", _APPROVE_OPTION),
+        ("pools concurrency concurrency_group mutex semaphore lock synchronization synchronized", _POOL),
+        (
+            "rate rate_limit throttle",
+            "write `pools: {NAME: {rate: 60/1m}}` at the top of the file, and `pool: NAME` here",
+        ),
+        ("slots pool_slots", "write `pool: {NAME: 2}`"),
+        ("priority_weight weight nice", "write `priority: 10`"),
+        ("limits requests memory memory_limit mem_limit mem ram cpu cpus threads cores gpu nvidia", _RESOURCES),
+        ("gpus", f"{_RESOURCES}; how many there are stands at the top of the file"),
+        ("memoize memo cached caching cache_key cache_policy fingerprint", _CACHE),
+        ("sources generates inputs outputs outs products artifacts targets", _CACHE),
+        ("ttl", "write `cache: {…, ttl: 1d}`"),
         ("env_file include connections", _AT_THE_TOP),
         ("query statement load fetch", _SQL_OPTION),
         ("url method headers expect_status", _HTTP_OPTION),
@@ -85,7 +131,11 @@ _LEVELS: dict[str, tuple[tuple[str, str], ...]] = {
         ("request curl rest api webhook httpRequest", "write `http: URL`, or `http: {url: URL, …}`"),
         ("postgres postgresql mysql sqlite duckdb database db", "write `sql: {connection: …, query: …}`"),
     ),
-    _DEFAULTS: (("needs", "each task says its own `needs`"), ("env_file include params secrets", _AT_THE_TOP)),
+    _DEFAULTS: (
+        ("needs", "each task says its own `needs`"),
+        ("foreach key tasks pipeline max_parallel fail_fast", "each task says its own"),
+        ("env_file include params secrets", _AT_THE_TOP),
+    ),
     "Shell task": (
         ("run command cmd bash code", "write `script:`"),
         ("args arguments", "write `argv: [program, argument]`"),
@@ -179,8 +229,18 @@ _LEVELS: dict[str, tuple[tuple[str, str], ...]] = {
         ("value default", "a secret's value does not stand in the file: write `{env: NAME}`"),
     ),
 }
-_TYPES = {"Shell task": "shell", "Python task": "python", "SQL task": "sql", "HTTP task": "http"}
-_HINTS = {level: {word: hint for words, hint in rows for word in words.split()} for level, rows in _LEVELS.items()}
+_TYPES = {
+    "Shell task": "shell",
+    "Python task": "python",
+    "SQL task": "sql",
+    "HTTP task": "http",
+    "Wait": "wait",
+    "Approval": "approve",
+}
+_HINTS = {
+    level: {word: hint for words, hint in rows for word in words.split()}
+    for level, rows in {**_LEVELS, **LEVELS}.items()
+}
 _HINTS[_DEFAULTS] = {**_HINTS[_TASK], **_HINTS[_DEFAULTS]}
 
 

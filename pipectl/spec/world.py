@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from pipectl.errors import PipelineError, Problem
+from pipectl.graph import every_task
 from pipectl.model import Pipeline, Secret, Task
 from pipectl.programs import split_command
 
@@ -18,10 +20,24 @@ _COMMAND_SECONDS = 60
 
 
 def problems(pipeline: Pipeline, environ: Mapping[str, str]) -> list[Problem]:
-    """What is missing or unfit, each at the place that asks for it. Runs no command of a secret.
+    """What is missing or unfit, of sub-pipelines too, each at the place that asks for it. Runs no command of a secret.
 
-    A folder or script of a task that has upstreams is a warning only: an upstream may make it.
+    A folder or script of a task that has upstreams, as all tasks do where the pipeline itself runs `after` others, is a
+    warning only: an upstream may make it.
     """
+    return list(dict.fromkeys([*_problems(pipeline, environ, after=False), *_of_devices(pipeline, environ)]))
+
+
+def _of_devices(pipeline: Pipeline, environ: Mapping[str, str]) -> Iterator[Problem]:
+    if not any(task.resources.gpu for _, task in every_task(pipeline.tasks)):
+        return
+    from pipectl.spec.devices import too_many_gpus
+
+    for task, message, hint in too_many_gpus(pipeline, environ):
+        yield Problem(shown_file(task.file), task.line, task.column, f"task `{task.name}`: {message}", hint)
+
+
+def _problems(pipeline: Pipeline, environ: Mapping[str, str], *, after: bool) -> list[Problem]:
     found: list[Problem] = []
     try:
         variables = {**environ, **env_file_values(pipeline, environ)}
@@ -31,11 +47,21 @@ def problems(pipeline: Pipeline, environ: Mapping[str, str]) -> list[Problem]:
     for secret in pipeline.secrets.values():
         if secret.source != "command":
             found += _secret(secret, pipeline.folder, variables)[1]
-    for task in pipeline.tasks.values():
-        found += _task_problems(task, pipeline.folder, environ)
+    for task, follows in within(pipeline.tasks, after=after):
+        found += _task_problems(task, pipeline.folder, environ, follows=follows)
+        if task.pipeline is not None:
+            found += _problems(task.pipeline, environ, after=follows)
     if pipeline.connections:
         found += _of_connections(pipeline)
     return found
+
+
+def within(tasks: Mapping[str, Task], *, after: bool = False) -> Iterator[tuple[Task, bool]]:
+    """All tasks of one file, those of groups too, each with whether anything runs before it."""
+    for task in tasks.values():
+        follows = after or bool(task.needs)
+        yield task, follows
+        yield from within(task.tasks, after=follows)
 
 
 def _of_connections(pipeline: Pipeline) -> Iterator[Problem]:
@@ -134,16 +160,25 @@ def _from_command(command: str | tuple[str, ...], folder: str, variables: Mappin
         return "", f"has no value: `{argv[0]}`: {_reason(error)}"
 
 
-def _task_problems(task: Task, folder: str, environ: Mapping[str, str]) -> Iterator[Problem]:
+def work(task: Task) -> tuple[str | None, Mapping[str, Any]]:
+    """The type and the body of what a task runs; of a wait, of what it looks by."""
+    if task.type != "wait":
+        return task.type, task.body
+    kind = task.body["kind"]
+    return kind, task.body[kind] if isinstance(task.body[kind], Mapping) else {}
+
+
+def _task_problems(task: Task, folder: str, environ: Mapping[str, str], *, follows: bool) -> Iterator[Problem]:
     missing: dict[str, str] = {}
     if task.cwd is not None and "{{" not in task.cwd and not _exists(Path(folder, task.cwd).is_dir):
         missing["cwd"] = f"there is no folder `{task.cwd}`"
-    script = task.body.get("script") if task.type == "python" else None
+    kind, body = work(task)
+    script = body.get("script") if kind == "python" else None
     if script is not None and not _exists(Path(folder, script).is_file):
         missing["script"] = f"there is no script `{script}`"
     missing |= {key: f"there is no file `{file}`" for key, file in _read_files(task, folder)}
     for key, message in missing.items():
-        yield _of_path(task, key, message, may_be_made=bool(task.needs))
+        yield _of_path(task, key, message, may_be_made=follows)
     if interpreter := _missing_interpreter(task, folder, environ):
         yield _of_path(task, "interpreter", f"there is no interpreter `{interpreter}`")
 
@@ -156,10 +191,11 @@ def _of_path(task: Task, key: str, message: str, *, may_be_made: bool = False) -
 
 def _read_files(task: Task, folder: str) -> Iterator[tuple[str, str]]:
     """The files that a task reads and that are not there, as far as their paths are constant, with their keys."""
-    if task.type not in ("sql", "http") or "{{" in (task.cwd or ""):
+    kind, body = work(task)
+    if kind not in ("sql", "http") or "{{" in (task.cwd or ""):
         return
-    files = {"file": task.body.get("load", {}).get("file"), "body_file": task.body.get("body_file")}
-    for key, file in {**files, "verify": task.body.get("verify")}.items():
+    files = {"file": body.get("load", {}).get("file"), "body_file": body.get("body_file")}
+    for key, file in {**files, "verify": body.get("verify")}.items():
         if isinstance(file, str) and _is_missing(Path(folder, task.cwd or ""), file):
             yield key, file
 
@@ -171,7 +207,7 @@ def _is_missing(folder: Path, file: str) -> bool:
 def _missing_interpreter(task: Task, folder: str, environ: Mapping[str, str]) -> str:
     """The interpreter that a task names by a path where nothing can be executed, else nothing."""
     try:
-        words = split_command(str(task.body.get("interpreter", "")))
+        words = split_command(str(work(task)[1].get("interpreter", "")))
     except ValueError:
         return ""
     if not words or "/" not in words[0]:

@@ -19,9 +19,7 @@ from pipectl.errors import StateError, UsageError
 from pipectl.model import Durability
 from pipectl.store import folder as state_folder
 from pipectl.store.locks import WriterMutex
-
-VERSION = 1
-"""The version of schema.sql, kept in the file as PRAGMA user_version."""
+from pipectl.store.migrations import VERSION, migrate, version_of
 
 _CHECKPOINT_EVERY = 64  # commits between looks at the log's size
 _CHECKPOINT_BYTES = 4 << 20
@@ -46,7 +44,7 @@ class Database:
         path = folder / "state.db"
         with _explained(path):
             _create_private(folder, path)
-            fresh = _inspect(path)
+            _inspect(path)
             connection = _connect(path, "rw")
             mutex = WriterMutex(folder / "locks" / "writer.lock")
             connection.execute("PRAGMA synchronous=FULL")
@@ -56,8 +54,8 @@ class Database:
                 connection.execute("PRAGMA fullfsync=ON")
                 connection.execute("PRAGMA checkpoint_fullfsync=ON")
             database = cls(folder, connection, mutex)
-            if fresh:
-                database._create()
+            if version_of(connection) != VERSION:
+                database._bring_up()
         return database
 
     @classmethod
@@ -71,26 +69,52 @@ class Database:
             state_folder.check_private(folder)
             if _inspect(path):
                 raise UsageError(f"there are no runs yet in `{folder}`", "run a pipeline first: `pipectl run FILE`")
-            return cls(folder, _connect(path, "ro"), None)
+            connection = _connect(path, "ro")
+            _refuse_newer(path, version_of(connection))
+            return cls(folder, connection, None)
+
+    def beside(self) -> Database:
+        """The same state, for reading in another thread of this process: the one that calls this."""
+        path = self.folder / "state.db"
+        with _explained(path):
+            return Database(self.folder, _connect(path, "ro"), None)
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether it was opened for writing too."""
+        return self._mutex is not None
+
+    @property
+    def version(self) -> int:
+        """The version of its schema: for reading, an older state is taken as it is."""
+        return version_of(self._connection)
 
     def set_durability(self, durability: Durability) -> None:
         """With `full` a commit survives a power cut, with `normal` only the end of this process."""
         self.execute(f"PRAGMA synchronous={'FULL' if durability == 'full' else 'NORMAL'}")
 
-    def _create(self) -> None:
+    def _bring_up(self) -> None:
+        """Makes the schema, or brings it up from an older version, where no other process was first."""
+        path = self.folder / "state.db"
         assert self._mutex is not None
         with self._mutex.held():
-            if self.execute("PRAGMA user_version").fetchone()[0]:
-                return  # another process was first
-            if self.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-                raise StateError(
-                    f"`{self.folder / 'state.db'}` is a database, but not one of pipectl",
-                    "it was left as it is; use another state: `--state DIR`",
-                )
-            self.execute("PRAGMA journal_mode=WAL")
-            script = files("pipectl.store").joinpath("schema.sql").read_text(encoding="utf-8")
-            self._connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version={VERSION};\nCOMMIT;")
+            found = version_of(self._connection)
+            _refuse_newer(path, found)
+            if found == 0:
+                self._create(path)
+            elif found < VERSION:
+                migrate(self._connection, path)
             self.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _create(self, path: Path) -> None:
+        if self.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+            raise StateError(
+                f"`{path}` is a database, but not one of pipectl",
+                "it was left as it is; use another state: `--state DIR`",
+            )
+        self.execute("PRAGMA journal_mode=WAL")
+        script = files("pipectl.store").joinpath("schema.sql").read_text(encoding="utf-8")
+        self._connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version={VERSION};\nCOMMIT;")
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -168,12 +192,16 @@ def _inspect(path: Path) -> bool:
             "it was left as it is; move it away, or use another state: `--state DIR`",
         )
     version = int.from_bytes(header[60:64], "big")
+    _refuse_newer(path, version)
+    return version == 0
+
+
+def _refuse_newer(path: Path, version: int) -> None:
     if version > VERSION:
         raise StateError(
             f"`{path}` was written by a newer pipectl (its format is {version}, this version knows {VERSION})",
             "upgrade pipectl: `pip install --upgrade pipectl`",
         )
-    return version == 0
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -37,7 +37,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """What a run is made of; `id` is one of `new_run_id`."""
+    """What a run is made of; `id` is one of `new_run_id`.
+
+    `earlier` are outputs of tasks that are not in it, as JSON text by the names that they would have.
+    """
 
     id: str
     pipeline: str
@@ -48,11 +51,16 @@ class NewRun:
     options: Mapping[str, Any]
     cause: str
     logical_time: datetime
+    earlier: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A run whose lock this process holds; requests up to number `heard` were to earlier runners."""
+    """A run whose lock this process holds.
+
+    Requests up to number `heard`, that of the newest cancel, were to earlier runners. Answers that came since may have
+    been heard or not.
+    """
 
     run: Run
     lock: RunLock

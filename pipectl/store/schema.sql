@@ -1,5 +1,5 @@
 -- The state of all runs. Events are the truth about a run; `runs.state` repeats what the last of them says.
--- A change here is a new VERSION (database.py), and needs a way from the one before.
+-- A change here is a new VERSION, and needs a way from the one before: see migrations.py.
 
 CREATE TABLE pipelines (           -- a name belongs to one file of a state
     name TEXT PRIMARY KEY,
@@ -59,10 +59,24 @@ CREATE TABLE logs (                -- short ones whole; of long ones the file, b
     PRIMARY KEY (run, instance, attempt)
 );
 
+CREATE TABLE cache (               -- what successes depended on and left, the newest few of each instance
+    pipeline TEXT NOT NULL,
+    instance TEXT NOT NULL,
+    key      TEXT NOT NULL,
+    at       REAL NOT NULL,
+    run      INTEGER REFERENCES runs (number) ON DELETE SET NULL,
+    output   TEXT,
+    parts    BLOB NOT NULL,        -- of the key: compressed JSON
+    files    BLOB NOT NULL,        -- that it left: likewise
+    PRIMARY KEY (pipeline, instance, key)
+);
+CREATE INDEX cache_by_run ON cache (run);
+
 CREATE TABLE requests (            -- what others ask of the runner of a run
     number INTEGER PRIMARY KEY,
     run    INTEGER NOT NULL REFERENCES runs (number) ON DELETE CASCADE,
     at     REAL NOT NULL,
-    kind   TEXT NOT NULL
+    kind   TEXT NOT NULL,
+    data   TEXT NOT NULL DEFAULT '{}'
 );
 CREATE INDEX requests_by_run ON requests (run, number);

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from pipectl.errors import StateError, UsageError
-from pipectl.events import Event, RunFinished, RunResumed, RunStarted, decode, encode
+from pipectl.events import Event, RunFinished, RunLeft, RunResumed, RunStarted, RunUpdated, decode, encode
 from pipectl.model import Durability, RunState
+from pipectl.store import cache as caching
 from pipectl.store import definitions, names
+from pipectl.store.cache import CacheRow
 from pipectl.store.database import Database
 from pipectl.store.definitions import Definition
 from pipectl.store.folder import unusable
@@ -54,6 +56,15 @@ class Store:
         """Opens a state that is there, and changes nothing in it."""
         return cls(Database.open_for_reading(folder))
 
+    @property
+    def is_writable(self) -> bool:
+        """Whether it was opened for writing too."""
+        return self._database.is_writable
+
+    def beside(self) -> Store:
+        """The same state, for reading in another thread of this process: the one that calls this."""
+        return Store(self._database.beside())
+
     def set_durability(self, durability: Durability) -> None:
         """From here on: whether what is recorded survives a power cut (`full`), or only the end of this process."""
         self._database.set_durability(durability)
@@ -73,6 +84,11 @@ class Store:
         """The checked definition of a file that has not changed since, if there is one."""
         with self._database.reading() as connection:
             return definitions.find(connection, path, version)
+
+    def keep_definition(self, definition: Definition) -> str:
+        """Keeps a definition for a run that goes over to it, and returns its key."""
+        with self._database.transaction() as connection:
+            return definitions.save(connection, definition)
 
     # Runs
 
@@ -116,14 +132,18 @@ class Store:
                 values,
             ).lastrowid
             assert number is not None
+            connection.executemany(
+                "INSERT INTO outputs (run, instance, value) VALUES (?, ?, ?)",
+                [(number, _EARLIER + name, text) for name, text in new.earlier.items()],
+            )
             _insert_events(connection.executemany, number, 0, [RunStarted(now)])
 
     def take(self, run: Run, patience: float = 0.0) -> Held:
         """Holds the lock of a run, as it then is, waiting up to `patience` seconds. Raises AlreadyRunning."""
         lock = self._lock(run.id)
         lock.acquire(patience)
-        heard = self._one("SELECT coalesce(max(number), 0) FROM requests WHERE run = ?", run.number)[0]
-        return Held(self.run(run.id), lock, heard)
+        cancels = "SELECT coalesce(max(number), 0) FROM requests WHERE run = ? AND kind = 'cancel'"
+        return Held(self.run(run.id), lock, self._one(cancels, run.number)[0])
 
     def _lock(self, run_id: str) -> RunLock:
         return RunLock(self._lock_path(run_id), run_id)
@@ -155,6 +175,20 @@ class Store:
         for row in self._all(query, *values, -1 if limit is None else limit):
             yield self.as_seen(_run(row))
 
+    def newest_run(self, pipeline: str, but: Run, logical_time: datetime | None = None) -> Run | None:
+        """The newest run of a pipeline, known by its name or its file, that is not `but`.
+
+        With a `logical_time` only runs that stand for it count.
+        """
+        moment = None if logical_time is None else int(logical_time.timestamp())
+        rows = self._all(
+            f"SELECT {_COLUMNS} FROM runs"
+            " WHERE pipeline = coalesce((SELECT name FROM pipelines WHERE file = ?), ?) AND number <> ?"
+            " AND (? IS NULL OR CAST(strftime('%s', logical_time) AS INTEGER) = ?) ORDER BY number DESC LIMIT 1",
+            *(pipeline, pipeline, but.number, moment, moment),
+        )
+        return _run(rows[0]) if rows else None
+
     def as_seen(self, run: Run) -> Run:
         """The run, interrupted where it says running and nobody holds its lock."""
         if run.state is not RunState.RUNNING or is_held(self._lock_path(run.id)):
@@ -175,8 +209,11 @@ class Store:
         events: Sequence[Event],
         outputs: Iterable[tuple[str, str]] = (),
         logs: Iterable[Log] = (),
+        cache: Iterable[CacheRow] = (),
     ) -> int:
-        """Adds events, outputs (instance, JSON text) and logs in one transaction; returns the number of events so far.
+        """Adds events and what goes with them in one transaction; returns the number of events so far.
+
+        Outputs are (instance, JSON text), `cache` is what successes depended on and left.
 
         `after` is that number before. Raises StateError where another runner has written to the run since.
         """
@@ -190,6 +227,7 @@ class Store:
                 "INSERT OR REPLACE INTO logs (run, instance, attempt, size, file, text) VALUES (?, ?, ?, ?, ?, ?)",
                 [(run.number, log.instance, log.attempt, log.size, log.file, log.text) for log in logs],
             )
+            caching.save(connection, run.pipeline, run.number, cache)
             for event in events:
                 _follow(connection.execute, run.number, event)
         return after + len(events)
@@ -208,14 +246,42 @@ class Store:
 
     def outputs(self, run: Run) -> dict[str, str]:
         """All recorded outputs of a run, as JSON text by instance."""
-        return dict(self._all("SELECT instance, value FROM outputs WHERE run = ?", run.number))
+        rows = self._all("SELECT instance, value FROM outputs WHERE run = ?", run.number)
+        return {name: text for name, text in rows if not name.startswith(_EARLIER)}
+
+    def outputs_within(self, run: Run, group: str) -> dict[str, str]:
+        """The recorded outputs of all instances in a group, or of a `foreach`, as JSON text by instance."""
+        return dict(
+            self._all(f"SELECT instance, value FROM outputs WHERE run = ? AND {_WITHIN}", run.number, *_within(group))
+        )
+
+    def earlier(self, run: Run) -> dict[str, str]:
+        """The outputs that a run has of tasks that are not in it, as JSON text by the names that they would have."""
+        rows = self._all(
+            "SELECT instance, value FROM outputs WHERE run = ? AND substr(instance, 1, 1) = ?", run.number, _EARLIER
+        )
+        return {name.removeprefix(_EARLIER): text for name, text in rows}
+
+    def runs_with_success(self, pipeline: str, task: str) -> list[str]:
+        """The ids of the runs of a pipeline in which a task, or what is in it, succeeded, newest first."""
+        from pipectl.store import history
+
+        with self._database.reading() as connection:
+            return history.runs_with_success(connection, pipeline, (task, *_within(task)))
 
     def durations(self, pipeline: str) -> dict[str, float]:
-        """How many seconds each instance of a pipeline took in its newest runs, by name; see `history`."""
+        """How many seconds instances and tasks of a pipeline took in its newest runs, by name; see `history`."""
         from pipectl.store import history  # what only those who look ahead use
 
         with self._database.reading() as connection:
             return history.durations(connection, pipeline)
+
+    def items(self, pipeline: str) -> dict[str, tuple[list[Any], list[str]]]:
+        """What the tasks of a pipeline with `foreach` were repeated for the last time; see `history`."""
+        from pipectl.store import history  # what only those who look ahead use
+
+        with self._database.reading() as connection:
+            return history.items(connection, pipeline)
 
     def check_name(self, name: str, file: str) -> None:
         """Raises UsageError where the pipeline's name belongs to another file that is still there."""
@@ -236,16 +302,37 @@ class Store:
         )
         return Log(*rows[0]) if rows else None
 
+    # What was done before
+
+    def cached(self, pipeline: str, instance: str, key: str) -> CacheRow | None:
+        """The success of an instance by this very key; where there is none, its newest; None where it has none."""
+        if self._database.version < 2:
+            return None
+        with self._database.reading() as connection:
+            return caching.find(connection, pipeline, instance, key)
+
+    def cached_of(self, run: Run) -> list[CacheRow]:
+        """The successes of a run that later ones did not take the place of."""
+        with self._database.reading() as connection:
+            return caching.of_run(connection, run.number)
+
     # Requests
 
-    def ask(self, run: Run, kind: str, now: float) -> None:
-        """Leaves a request to the run's runner."""
+    def ask(self, run: Run, kind: str, now: float, data: Mapping[str, Any] | None = None) -> None:
+        """Leaves a request to the run's runner, with whatever it needs to know besides."""
         with self._database.transaction() as connection:
-            connection.execute("INSERT INTO requests (run, at, kind) VALUES (?, ?, ?)", (run.number, now, kind))
+            query = "INSERT INTO requests (run, at, kind, data) VALUES (?, ?, ?, ?)"
+            connection.execute(query, (run.number, now, kind, _dump(data or {})))
 
-    def requests(self, run: Run, after: int) -> list[tuple[int, str]]:
-        """The requests to a run past number `after`, oldest first, as (number, kind)."""
-        return self._all("SELECT number, kind FROM requests WHERE run = ? AND number > ?", run.number, after)
+    def requests(self, run: Run, after: int) -> list[tuple[int, str, dict[str, Any]]]:
+        """The requests to a run past number `after`, oldest first, as (number, kind, data)."""
+        query = "SELECT number, kind, data FROM requests WHERE run = ? AND number > ? ORDER BY number"
+        return [(number, kind, json.loads(data)) for number, kind, data in self._all(query, run.number, after)]
+
+    def rewrite_request(self, number: int, data: Mapping[str, Any]) -> None:
+        """Puts this in place of what a request said."""
+        with self._database.transaction() as connection:
+            connection.execute("UPDATE requests SET data = ? WHERE number = ?", (_dump(data), number))
 
     # Reading
 
@@ -260,6 +347,16 @@ class Store:
                 f"the state in `{self.folder}` lacks what it should hold", "it may have been edited by hand"
             )
         return rows[0]
+
+
+_EARLIER = "/"  # what the names of tasks that are not in the run begin with in `outputs`, and no others do
+
+_WITHIN = "(instance > ? AND instance < ? OR instance > ? AND instance < ?)"
+
+
+def _within(group: str) -> tuple[str, str, str, str]:
+    """The bounds of the names of what is in a group, `group.task`, and of the copies of a task, `task[item]`."""
+    return f"{group}.", f"{group}/", f"{group}[", f"{group}\\"
 
 
 def _insert_events(executemany: Any, run: int, after: int, events: Sequence[Event]) -> None:
@@ -279,6 +376,11 @@ def _follow(execute: Any, run: int, event: Event) -> None:
             "UPDATE runs SET state = ?, ended = ?, seconds = seconds + ? - taken WHERE number = ?",
             (event.state, event.at, event.at, run),
         )
+    elif isinstance(event, RunLeft):
+        execute("UPDATE runs SET seconds = seconds + ? - taken WHERE number = ?", (event.at, run))
+    elif isinstance(event, RunUpdated):
+        values = (event.definition, _dump(event.params), _dump(event.vars), run)
+        execute("UPDATE runs SET definition = ?, params = ?, vars = ? WHERE number = ?", values)
     elif isinstance(event, RunResumed):
         execute("UPDATE runs SET state = 'running', ended = NULL, taken = ? WHERE number = ?", (event.at, run))
         for instance in event.reopened:

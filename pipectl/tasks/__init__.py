@@ -8,7 +8,7 @@ from typing import cast
 
 from pipectl.tasks.base import TaskType
 
-_TYPES = frozenset({"shell", "python", "sql", "http"})
+_TYPES = frozenset({"shell", "python", "sql", "http", "wait", "approve"})
 
 
 @cache

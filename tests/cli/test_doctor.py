@@ -287,3 +287,25 @@ def test_interrupted_runs_beyond_the_first_few_are_counted() -> None:
     assert len(checks) == 6
     assert "3 others" in checks[-1].message
     assert "pipectl runs" in checks[-1].hint
+
+
+def test_programs_of_groups_items_and_sub_pipelines_are_looked_for(project: Project) -> None:
+    project.write(
+        "child.yaml", "params: {n: {type: integer}}\ntasks: {one: {env: {N: '{{ params.n }}'}, shell: [gone-b]}}"
+    )
+    project.write(
+        "p.yaml",
+        """
+        vars: {v: "{{ run.id }}"}
+        tasks:
+          g: {foreach: [1, 2], env: {I: "{{ item }} {{ vars.v }}"}, tasks: {a: {shell: [gone-a, "{{ item }}"]}}}
+          child: {pipeline: {file: child.yaml, params: {n: 1}}}
+        """,
+    )
+    found = examined(project, "p.yaml")
+    errors = [row["message"] for row in found["program"] if row["status"] == "error"]
+    assert errors == [
+        "task `g.a`: there is no program `gone-a`",
+        "task `child.one`: there is no program `gone-b`",
+    ]
+    assert found["pipeline"][0]["message"].endswith("valid, 2 tasks")

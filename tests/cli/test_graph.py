@@ -85,6 +85,47 @@ def test_needs_without_a_line_are_named_below_where_they_do_not_fit(project: Pro
     assert max(map(len, said.splitlines())) <= 40
 
 
+GROUPS = """
+tasks:
+  prep: {shell: 'true'}
+  region:
+    needs: prep
+    foreach: [eu, us]
+    tasks:
+      extract: {shell: 'true'}
+      load: {needs: extract, shell: 'true'}
+  check: {needs: prep, foreach: "{{ glob('*.csv') }}", shell: 'true'}
+  ask: {needs: [region, check], approve: 'Go on?'}
+  handler: {needs: plain.a, shell: 'true'}
+  plain: {tasks: {a: {shell: 'true'}}}
+"""
+
+
+def test_what_is_in_a_group_stands_below_it_with_lanes_of_its_own(project: Project) -> None:
+    project.write("p.yaml", GROUPS)
+    assert project("graph", "p.yaml").stdout.splitlines() == [
+        "○      prep  shell",
+        "├─○─╮  check  shell · × n",
+        "╰─○─┤  region  group · × 2",
+        "    │  ○  extract  shell",
+        "    │  ●  load  shell",
+        "○──←╯  ask  approve",
+        "○      plain  group",
+        "       ○  a  shell",
+        "○      handler  shell  ← plain.a",
+    ]
+
+
+def test_groups_are_folded_down_to_a_depth(project: Project) -> None:
+    project.write("p.yaml", GROUPS)
+    lines = project("graph", "p.yaml", "--depth", 0).stdout.splitlines()
+    assert "╰─○─┤  region  group · × 2 · 2 tasks" in lines
+    assert lines[-2:] == ["○      plain  group · 1 task", "●      handler  shell"]
+    assert (
+        json.loads(project("graph", "p.yaml", "--depth", 0, "--format", "json").stdout)["nodes"][2]["name"] == "region"
+    )
+
+
 def test_help_says_how_the_tree_is_read(project: Project) -> None:
     said = " ".join(project("graph", "--help").stdout.split())
     assert "lines from above that end in an arrow" in said

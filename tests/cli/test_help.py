@@ -16,18 +16,20 @@ from pipectl.cli.main import COMMANDS, app
 from tests.conftest import Project
 
 OPTIONS = {
-    "run": "-p --params-file -j --fail-fast --resume --logical-time --durability --state --output",
-    "resume": "--from --durability --state --output",
+    "run": "-p --params-file --only --from --until --skip -j --fail-fast --force --no-wait --resume --logical-time --durability --state --output",
+    "resume": "--from --updated -p --params-file --no-wait --durability --state --output",
     "validate": "--format --strict",
-    "plan": "-p --params-file -j --json --state",
-    "simulate": "--fail --duration -p --params-file -j --json --state --all",
-    "graph": "--format",
+    "plan": "-p --params-file --only --from --until --skip -j --json --state",
+    "simulate": "--fail --duration --items -p --params-file --only --from --until --skip -j --json --state --all",
+    "graph": "--format --depth",
     "schema": "",
     "doctor": "--json --state",
     "runs": "--limit --json --state",
     "show": "--all --json --state",
     "logs": "--follow --attempt --state",
     "cancel": "--state",
+    "approve": "-p --comment --state",
+    "reject": "--comment --state",
     "init": "--file",
 }
 

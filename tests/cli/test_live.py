@@ -128,7 +128,7 @@ def test_terminal_shows_what_runs_its_last_line_and_what_waits_for_it(run: Start
     assert "✓ first success in" in shown
     assert "▸ held " in shown
     assert "· below waits for held" in shown
-    assert "1/3  1 running  1 waiting" in shown
+    assert "1/3  1 running  1 pending" in shown
     project.write("go", "")
     terminal.finish()
     assert terminal.code == 1
@@ -323,3 +323,39 @@ def test_names_take_no_more_than_a_third_of_a_narrow_terminal(run: Start) -> Non
     lines = run(text, columns=40).finish().splitlines()
     assert any(re.fullmatch(r"✓ short +success in \S+", line) for line in lines)
     assert any(re.fullmatch(r"- not +skipped \(by its when\)", line) for line in lines)
+
+
+def test_task_with_many_instances_has_one_row_and_one_line_at_its_end(run: Start, project: Project) -> None:
+    terminal = run(
+        """
+        tasks:
+          each:
+            foreach: "{{ range(12) | list }}"
+            shell: 'test $ITEM -lt 10 || until test -e go; do sleep 0.02; done; test $ITEM != 3'
+          after: {needs: each, trigger: all_done, shell: 'true'}
+        """,
+        "-j",
+        "2",
+    )
+    shown = terminal.wait_for(lambda text: "10 of 12" in text)
+    assert re.search(r"▸ each +10 of 12 · 2 running · 1 failed$", shown, re.M)
+    assert re.search(r"▸ each\[10\] +", shown)
+    assert "· after    waits for each" in shown
+    assert "✓ each[" not in shown
+    project.write("go", "")
+    text = terminal.finish()
+    assert re.search(r"^✗ each +1 of 12 failed in ", text, re.M)
+    assert "✗ each[3] failed in" in text
+
+
+def test_question_is_seen_with_the_command_that_answers_it(run: Start, project: Project) -> None:
+    terminal = run("tasks: {ask: {approve: Deploy?}, w: {wait: {file: go}}}")
+    shown = terminal.wait_for(lambda text: "◦ w " in text and "2 waiting" in text)
+    run_id = project.runs()[0]["id"]
+    assert f"◦ ask waits for approval: Deploy?\nhint: `pipectl approve {run_id} ask` answers, or `reject`" in shown
+    assert re.search(r"◦ ask +\S+  waits for approval: Deploy\?$", shown, re.M)
+    assert re.search(r"◦ w +\S+  waits for file ", shown)
+    project("approve", "latest", "ask")
+    terminal.wait_for(lambda text: "✓ ask" in text)
+    project.write("go", "")
+    assert "2 success" in terminal.finish()

@@ -233,3 +233,61 @@ def test_many_failures_are_cut_and_the_rest_is_counted(project: Project) -> None
     got = project.run(f"tasks:\n{tasks}", "--output", "quiet", code=1)
     assert got.stderr.count("failed: t") == 10
     assert "5 more failed" in got.stderr
+
+
+MANY = """
+    tasks:
+      each:
+        foreach: "{{ range(250) | list }}"
+        shell: {interpreter: sh, script: 'echo said $ITEM; test $((ITEM % 5)) != 1'}
+      after: {needs: each, shell: 'true'}
+"""
+
+
+def test_task_with_many_instances_is_told_by_its_first_failures_and_how_far_it_is(project: Project) -> None:
+    said = project.run(MANY, code=1).stderr
+    progress, _, summary = said.partition("\nfailed: ")
+    assert "started" not in progress
+    assert "said" not in progress
+    assert progress.count("failed in") == 20
+    assert len(re.findall(r"^each +\d+ of 250 · ", progress, re.M)) == 9
+    assert re.search(r"^each +50 of 250 failed$", progress, re.M)
+    assert summary.startswith("each: 50 of 250 failed: exit code 1\n")
+    assert summary.count("    said ") == 1
+    run = project.runs()[0]["id"]
+    assert f"  and 49 more: `pipectl show {run} each` lists them\nnot run because of that: after\n" in summary
+
+
+def test_instances_that_are_few_are_told_one_by_one(project: Project) -> None:
+    said = project.run("tasks: {each: {foreach: [a, b], shell: echo $ITEM}, none: {foreach: [], shell: 'true'}}").stderr
+    assert "each   2 items\n" in said
+    assert "none   skipped (by its foreach)\n" in said
+    assert "each[a] | a\n" in said
+    assert re.search(r"^each\[b\]   success in ", said, re.M)
+
+
+def test_group_that_does_not_run_is_told_once(project: Project) -> None:
+    text = "tasks: {g: {when: 'false', tasks: {a: {shell: 'true'}, b: {shell: 'true'}}}, c: {shell: 'true'}}"
+    said = project.run(text).stderr
+    assert "g   skipped (by its when)\n" in said
+    assert "g.a" not in said
+
+
+def test_what_waits_is_told_with_what_for(project: Project) -> None:
+    got = project.run("tasks: {w: {wait: {for: 10ms}}, ask: {approve: Deploy?}}", "--no-wait", code=75)
+    run = project.runs()[0]["id"]
+    progress, _, summary = got.stderr.partition("\n\n")
+    assert "w     waits for 10ms\n" in progress
+    assert f"ask   waits for approval: Deploy?\nhint: `pipectl approve {run} ask` answers, or `reject`\n" in progress
+    assert "started" not in progress
+    assert summary.startswith("ask waits for approval: Deploy?\n")
+    assert f"run {run} was left waiting in " in summary
+
+
+def test_json_counts_items_and_names_them_where_they_are_few(project: Project) -> None:
+    text = "tasks: {few: {foreach: [a, b], shell: 'true'}, many: {foreach: '{{ range(101) | list }}'}}"
+    rows = [json.loads(line) for line in project.run(text, "--output", "json").stdout.splitlines()]
+    opened = {row["instance"]: row for row in rows if row["event"] == "task_opened"}
+    assert (opened["few"]["count"], opened["few"]["items"]) == (2, ["a", "b"])
+    assert opened["many"]["count"] == 101
+    assert "items" not in opened["many"]

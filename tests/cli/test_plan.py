@@ -291,3 +291,96 @@ def test_long_names_give_way_in_a_narrow_terminal_and_are_whole_without_one(proj
         table, _, _ = project(command, "p.yaml", env={"COLUMNS": str(columns)}).stdout.partition("\n\n")
         assert max(map(len, table.splitlines())) <= columns
         assert name in project(command, "p.yaml", env={"COLUMNS": ""}).stdout
+
+
+def test_groups_and_items_have_a_row_each_with_why_and_how_many(project: Project) -> None:
+    project.write("child.yaml", "params: {n: 1}\ntasks: {one: {when: params.n > 1, shell: 'true'}, two: {needs: one}}")
+    project.write(
+        "p.yaml",
+        """
+        params: {full: false}
+        tasks:
+          list: {shell: 'true'}
+          region:
+            foreach: [eu, us]
+            tasks: {extract: {shell: 'true'}, load: {needs: extract, when: item == 'eu', shell: 'true'}}
+          each: {needs: [list, region], foreach: "{{ tasks.list.output }}", shell: 'true'}
+          off: {when: params.full, foreach: [1], tasks: {a: {shell: 'true'}}}
+          none: {foreach: [], shell: 'true'}
+          kid: {needs: list, pipeline: {file: child.yaml, params: {n: 2}}}
+          may: {needs: list, pipeline: {file: child.yaml, params: {n: "{{ tasks.list.output }}"}}}
+        """,
+    )
+    rows = tasks(planned(project))
+    told = {name: (row["decision"], row["instances"], row["reason"]) for name, row in rows.items()}
+    assert told == {
+        "region": ("run", 2, "at the start; 2 items"),
+        "region.extract": ("run", 2, "at the start of region"),
+        "region.load": ("run", 2, "after extract; `item == 'eu'` is true of 1 of 2"),
+        "list": ("run", None, "at the start"),
+        "each": ("run", 3, "after list, region; its items are known in the run, taken as 3"),
+        "off": ("skip", 0, "`params.full` is false"),
+        "off.a": ("skip", None, "`off` is skipped"),
+        "none": ("skip", 0, "there are no items"),
+        "kid": ("run", None, "after list"),
+        "kid.one": ("run", None, "at the start of kid; `params.n > 1` is true"),
+        "kid.two": ("run", None, "after one"),
+        "may": ("run", None, "after list"),
+        "may.one": ("later", None, "at the start of may; if `params.n > 1`"),
+        "may.two": ("run", None, "after one"),
+    }
+    said = project("plan", "p.yaml").stdout
+    assert "p: 10 tasks" in said
+
+
+def test_time_of_a_wait_that_is_known_is_no_guess(project: Project) -> None:
+    project.run("tasks: {a: {shell: 'true'}}")
+    project.write("p.yaml", "tasks: {a: {shell: 'true'}, w: {needs: a, wait: {for: 30s}}}")
+    document = planned(project)
+    assert document["without_history"] == []
+    assert 30 <= document["makespan"] < 33
+
+
+CACHED = """
+    params: {limit: 10}
+    tasks:
+      a: {cache: {inputs: [in.txt], outputs: [out.txt]}, shell: cp in.txt out.txt}
+      b: {needs: a, cache: {inputs: [out.txt], outputs: [b.txt]}, shell: cp out.txt b.txt}
+      each: {foreach: [x, y], cache: {inputs: ["{{ item }}"], key: "1"}, shell: 'true'}
+      end: {needs: [b, each], shell: 'true'}
+"""
+
+
+def why(project: Project, *args: str) -> dict[str, tuple[str, str]]:
+    tasks = json.loads(project("plan", "p.yaml", "--json", *args, code=0).stdout)["tasks"]
+    return {task["name"]: (task["decision"], task["reason"]) for task in tasks}
+
+
+def test_what_would_be_cached_is_told_with_why_and_what_changed_with_what(project: Project) -> None:
+    for name in ("in.txt", "x", "y"):
+        (project.root / name).write_text("1")
+    file = project.write("p.yaml", CACHED)
+    assert why(project)["a"] == ("run", "at the start; it never succeeded with a cache")
+    project("run", "p.yaml", code=0)
+    found = why(project)
+    assert found["a"][0] == found["b"][0] == "cached"
+    assert found["a"][1].startswith("nothing changed since ")
+    assert found["each"] == ("cached", "2 of 2 cached")
+    assert found["end"][0] == "run"
+    (project.root / "y").write_text("2")
+    assert why(project)["each"] == ("run", "at the start; 2 items; 1 of 2 cached; each[y]: input `y` changed")
+    found = why(project, "-p", "limit=20")
+    assert found["a"] == ("run", "at the start; parameter `limit` changed: `10` → `20`")
+    assert found["b"] == ("run", "after a; `a` runs before it")
+    file.write_text(file.read_text().replace("cp out.txt", "cp -p out.txt"))
+    assert "`cp out.txt b.txt` → `cp -p out.txt b.txt`" in why(project)["b"][1]
+    (project.root / "out.txt").unlink()
+    assert why(project)["a"] == ("run", "at the start; output `out.txt` is missing")
+
+
+def test_a_plan_over_a_cache_writes_nothing(project: Project) -> None:
+    (project.root / "in.txt").write_text("1")
+    project.run("tasks: {a: {cache: {inputs: [in.txt]}, shell: 'true'}}")
+    before = {path: path.stat().st_mtime_ns for path in (project.root / ".pipectl").rglob("*") if path.is_file()}
+    project("plan", "p.yaml", code=0)
+    assert {path: path.stat().st_mtime_ns for path in before} == before

@@ -200,3 +200,30 @@ def test_json_is_the_same_from_any_folder(project: Project) -> None:
     inside = project("show", "--json", cwd=project.root / "sub").stdout
     outside = project("show", "--json", "--state", project.root / ".pipectl", cwd="/").stdout
     assert json.loads(inside) == json.loads(outside) == project.show()
+
+
+def test_logs_of_a_group_are_those_of_all_in_it(project: Project) -> None:
+    tasks = "{a: {shell: 'echo a $ITEM'}, b: {needs: a, shell: 'echo b $ITEM'}}"
+    project.run(f"tasks: {{region: {{foreach: [eu, us], max_parallel: 1, tasks: {tasks}}}, other: {{shell: echo no}}}}")
+    everything = ["region[eu].a | a eu", "region[eu].b | b eu", "region[us].a | a us", "region[us].b | b us"]
+    assert sorted(project.log("region").splitlines()) == everything
+    assert project.log("region[us]").splitlines() == everything[2:]
+    assert sorted(project.log("region.b").splitlines()) == everything[1::2]
+    assert project.log("region[us].b") == "b us\n"
+
+
+def test_follow_of_a_task_whose_items_are_not_known_yet_names_each_instance(project: Project) -> None:
+    process = project.start_run(
+        """
+        tasks:
+          first: {shell: "until test -e go; do sleep 0.05; done"}
+          each: {needs: first, foreach: "{{ ['eu', 'us'] }}", max_parallel: 1, shell: echo $ITEM}
+        """
+    )
+    wait_until(lambda: (project.root / ".pipectl/state.db").exists() and project.runs())
+    follower = project.start("logs", "latest", "each", "--follow")
+    wait_until(lambda: project.instances()["first"]["state"] == "running")
+    project.write("go", "")
+    said, _ = follower.communicate(timeout=30)
+    assert said == "each[eu] | eu\neach[us] | us\n"
+    assert process.wait(20) == 0

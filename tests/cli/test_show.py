@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -137,3 +138,89 @@ def test_failures_that_are_allowed_are_counted_as_such(project: Project) -> None
     assert "1 success, 1 failed (allowed)" in project("show").stdout
     got = project.run("tasks: {a: {shell: exit 1, allow_failure: true}, b: {shell: exit 1}}", code=1)
     assert "2 failed (1 allowed)" in got.stderr
+
+
+FANS = """
+    tasks:
+      prep: {shell: 'true'}
+      each:
+        needs: prep
+        foreach: "{{ range(30) | list }}"
+        shell: {interpreter: sh, script: 'case $ITEM in *7) exit 3;; 5|6) exit 4;; esac'}
+        max_parallel: 1
+      few: {foreach: [eu, us], shell: 'true'}
+      region:
+        foreach: "{{ range(11) | list }}"
+        tasks:
+          extract: {shell: {interpreter: sh, script: 'true'}}
+          load: {needs: extract, shell: {interpreter: sh, script: 'true'}}
+      plain:
+        tasks:
+          a: {shell: 'true'}
+"""
+
+
+def names(shown: str) -> list[str]:
+    """The first column, with how far right each stands."""
+    _, table = re.split(r"^─+$", shown, flags=re.M)
+    return [found[1] for line in table.splitlines() if (found := re.match(r"(\s*\S+)  ", line))]
+
+
+def test_many_instances_of_one_task_are_one_line_and_groups_stand_above_what_is_in_them(project: Project) -> None:
+    project.run(FANS, "--output", "quiet", code=1)
+    shown = project("show").stdout
+    assert names(shown) == [
+        *("prep", "each", "few[eu]", "few[us]", "region", "  extract", "  load", "plain", "  a"),
+    ]
+    assert re.search(r"^each +5 of 30 failed +\S+ +╌*━+✗$", shown, re.M)
+    assert re.search(r"^region +22 success ", shown, re.M)
+    assert re.search(r"^  load +11 success ", shown, re.M)
+    assert "each: 5 of 30 failed: exit code 3 (3), exit code 4 (2): each[5], each[6], each[7] and 2 more\n" in shown
+
+
+def test_task_that_is_named_has_each_instance_by_itself(project: Project) -> None:
+    project.run(FANS, "--output", "quiet", code=1)
+    assert names(project("show", "latest", "each").stdout) == ["each", *(f"  each[{number}]" for number in range(30))]
+    assert names(project("show", "latest", "region[3]").stdout) == ["region[3]", "  extract", "  load"]
+    assert names(project("show", "latest", "region[3].load").stdout) == ["region[3]", "  load"]
+    rows = json.loads(project("show", "latest", "region.load", "--json").stdout)["instances"]
+    assert {row["task"] for row in rows} == {"region.load"}
+    assert len(rows) == 11
+    assert len(names(project("show", "--all").stdout)) == 1 + 31 + 2 + 1 + 33 + 2
+
+
+@pytest.mark.parametrize(
+    ("task", "hint"),
+    [
+        ("regoin", "did you mean `region`?"),
+        ("few[de]", "did you mean `few[eu]`?"),
+        ("few[somewhere else]", "`few` has: `few[eu]`, `few[us]`"),
+        ("x", "it has: `prep`, `each`, `few`, `region`, `region.extract`, `region.load`, `plain`, `plain.a`"),
+    ],
+)
+def test_unknown_task_is_told_with_what_there_is(project: Project, task: str, hint: str) -> None:
+    project.run(FANS, "--output", "quiet", code=1)
+    for command in ("show", "logs"):
+        assert f"has no task `{task}`\nhint: {hint}" in project(command, "latest", task, code=2).stderr
+
+
+def test_json_has_a_row_for_each_instance_and_none_for_groups(project: Project) -> None:
+    project.run(FANS, "--output", "quiet", code=1)
+    rows = [row["name"] for row in project.show()["instances"]]
+    assert len(rows) == 1 + 30 + 2 + 22 + 1
+    assert rows[31:35] == ["few[eu]", "few[us]", "region[0].extract", "region[0].load"]
+    assert "region" not in rows
+    assert "plain" not in rows
+
+
+def test_question_is_shown_with_the_command_that_answers_it(project: Project) -> None:
+    project.run("tasks: {ask: {foreach: [eu], approve: 'Deploy to {{ item }}?'}}", "--no-wait", code=75)
+    run = project.runs()[0]["id"]
+    shown = project("show").stdout
+    assert "ask[eu]: waits for approval: Deploy to eu?\n" in shown
+    assert f"hint: `pipectl approve {run} 'ask[eu]'` answers, or `reject`\n" in shown
+    project("approve", run, "ask[eu]", "--comment", "fine")
+    project("resume")
+    (row,) = project.show()["instances"]
+    assert row["waits_for"] == "approval: Deploy to eu?"
+    assert (row["answered"]["answer"], row["answered"]["comment"]) == ("approve", "fine")

@@ -123,3 +123,75 @@ def test_long_list_keeps_what_failed_and_counts_the_rest(project: Project) -> No
     assert re.search(r"^t70 +failed", said, re.M)
     assert "and 30 more: 30 success; `--all` shows them" in said
     assert len(re.findall(r"^t\d+ ", project("simulate", "p.yaml", "--all").stdout, re.M)) == 80
+
+
+GROUPS = """
+pools: {db: 1}
+tasks:
+  list: {shell: {script: 'echo "[1, 2]"', output: json}}
+  region: {foreach: [eu, us], tasks: {extract: {shell: 'true'}, load: {needs: extract, pool: db, shell: 'true'}}}
+  each: {needs: list, foreach: "{{ tasks.list.output }}", shell: 'true'}
+  ask: {needs: [region, each], approve: {question: Go?}}
+  child: {needs: ask, pipeline: child.yaml}
+"""
+
+
+@pytest.fixture
+def groups(project: Project) -> Project:
+    project.write("child.yaml", "tasks: {one: {shell: 'true'}}")
+    project.write("p.yaml", GROUPS)
+    return project
+
+
+def test_groups_items_approvals_and_sub_pipelines_are_simulated(groups: Project) -> None:
+    document = simulated(groups, "-j", "9")
+    assert document["makespan"] == 5.0
+    assert document["critical_path"]["tasks"][-2:] == ["ask", "child.one"]
+    assert document["assumed_items"] == [{"task": "each", "count": 3, "source": "guess"}]
+    assert document["slots"][1] == {"pool": "db", "count": 1, "busy": 0.4}
+
+
+def test_items_may_be_said_and_are_else_those_of_the_last_run(groups: Project) -> None:
+    assert simulated(groups, "--items", "each=1")["assumed_items"][0] == {
+        "task": "each",
+        "count": 1,
+        "source": "option",
+    }
+    groups("run", "p.yaml", "--until", "each", "--durability", "normal")
+    document = simulated(groups)
+    assert document["assumed_items"] == [{"task": "each", "count": 2, "source": "history"}]
+    assert {"each[1]", "each[2]"} <= states(document).keys()
+    assert "items as in the last run: each (2)" in groups("simulate", "p.yaml").stdout
+
+
+def test_failure_may_be_of_one_instance_or_of_a_question(groups: Project) -> None:
+    found = states(simulated(groups, "--fail", "region[us].extract"))
+    assert (found["region[eu].load"], found["region[us].load"], found["ask"]) == (
+        "success", "upstream_failed", "upstream_failed",
+    )  # fmt: skip
+    assert states(simulated(groups, "--fail", "ask"))["child.one"] == "upstream_failed"
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--fail", "region[uk]"], "did you mean `region[us]`?"),
+        (["--fail", "extract"], "did you mean `region.extract`?"),
+        (["--duration", "region=5m"], "name the tasks in it"),
+        (["--items", "list=5"], "has no `foreach`"),
+        (["--items", "each=many"], "`many` is not a number of items"),
+        (["--items", "each"], "write `--items each=5`"),
+    ],
+)
+def test_names_of_instances_and_numbers_of_items_are_checked(groups: Project, args: list[str], said: str) -> None:
+    assert said in groups("simulate", "p.yaml", *args, code=2).stderr
+
+
+def test_many_instances_are_one_line_and_groups_hold_theirs(groups: Project) -> None:
+    said = groups("simulate", "p.yaml", "--items", "each=500", "--fail", "each[7]").stdout
+    assert re.search(r"^each +1 of 500 failed", said, re.M)
+    assert re.search(r"^region\[eu\] +2 success", said, re.M)
+    assert re.search(r"^  extract +success", said, re.M)
+    assert "each[7]: it is assumed to fail" in said
+    assert "pool db of 1 busy" in said
+    assert "each[499]" in groups("simulate", "p.yaml", "--items", "each=500", "--all").stdout

@@ -21,11 +21,24 @@ HEAVY = (
     "email",
     "ssl",
     "pydantic",
+    "filelock",
 )
+
+OF_FEATURES = (
+    "pipectl.engine.cache_key",
+    "pipectl.engine.caches",
+    "pipectl.engine.differences",
+    "pipectl.engine.waits",
+    "pipectl.machine",
+    "pipectl.spec.load",
+    "pipectl.store.hashes",
+    "pipectl.store.pools",
+)
+"""Modules of features that most pipelines do without."""
 
 
 def imported(project: Project, *args: str) -> set[str]:
-    """The top-level packages that the installed command imports, the forked runner included."""
+    """The packages and modules that the installed command imports, the forked runner included."""
     got = subprocess.run(
         [sys.executable, "-X", "importtime", PIPECTL, *args],
         cwd=project.root,
@@ -36,7 +49,8 @@ def imported(project: Project, *args: str) -> set[str]:
         check=True,
     )
     rows = [line.split("|") for line in got.stderr.splitlines() if line.startswith("import time:")]
-    return {row[2].strip().partition(".")[0] for row in rows if len(row) == 3}
+    names = {row[2].strip() for row in rows if len(row) == 3}
+    return {*names, *(name.partition(".")[0] for name in names)}
 
 
 def test_help_and_version_import_next_to_nothing(project: Project) -> None:
@@ -50,6 +64,7 @@ def test_run_of_an_unchanged_file_imports_no_loader(project: Project) -> None:
     project.run("tasks: {a: {shell: 'true'}}")
     names = imported(project, "run", "p.yaml", "--durability", "normal", "--output", "quiet")
     assert names.isdisjoint(HEAVY)
+    assert names.isdisjoint(OF_FEATURES)
     assert "sqlite3" in names
 
 

@@ -8,19 +8,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipectl.engine.outputs import Outputs
-from pipectl.engine.prepare import Preparer, Setting, run_names
+from pipectl.engine.prepare import Preparer
 from pipectl.engine.resume import take_up
 from pipectl.engine.runner import Runner
+from pipectl.engine.scopes import Setting, run_names
+from pipectl.engine.world import World
 from pipectl.events import Event
 from pipectl.executors.base import Executor
+from pipectl.graph import own_tasks
 from pipectl.masking import Masker
 from pipectl.model import Pipeline, RunState, State, Task
 from pipectl.plan import Plan
 from pipectl.run_view import RunView
+from pipectl.store.cache import CacheRow
 from pipectl.store.definitions import Definition
 from pipectl.store.rows import Log, NewRun, Run
 from pipectl.store.store import Store, new_run_id
-from pipectl.template import Renderer
 from tests.fakes import FakeClock
 
 MOMENT = datetime(2026, 1, 31, 6, tzinfo=UTC)
@@ -47,15 +50,17 @@ class FragileStore:
         events: list[Event],
         outputs: Iterable[tuple[str, str]] = (),
         logs: Iterable[Log] = (),
+        cache: Iterable[CacheRow] = (),
     ) -> int:
         if self.left is None or len(events) < self.left:
             if self.left is not None:
                 self.left -= len(events)
-            return self._store.record(run, after, events, outputs, logs)
+            return self._store.record(run, after, events, outputs, logs, cache)
         kept = events[: self.left]
         names = {getattr(event, "instance", None) for event in kept}
         self._store.record(
-            run, after, kept, [o for o in outputs if o[0] in names], [g for g in logs if g.instance in names]
+            *(run, after, kept, [o for o in outputs if o[0] in names], [g for g in logs if g.instance in names]),
+            [row for row in cache if row.instance in names],
         )
         raise Killed
 
@@ -97,27 +102,31 @@ class Lab:
         capacity: int = 2,
         before: Callable[[Runner], None] | None = None,
         fail_fast: bool = False,
+        again: Iterable[str] = (),
     ) -> RunState:
         """Takes the run up and carries it out; raises Killed once so many events are recorded."""
         events = self.store.events(self.run)
         plan = Plan(self.pipeline.tasks)
         for event in events:
             plan.apply(event)
-        first = take_up(plan, self.clock.now()) if len(events) > 1 else []
-        outputs = Outputs(lambda instance: self.store.output(self.run, instance))
+        first = take_up(plan, self.clock.now(), again) if len(events) > 1 else []
+        plan.admission.limit(slots=capacity)
+        outputs = Outputs(
+            lambda instance: self.store.output(self.run, instance),
+            lambda group: self.store.outputs_within(self.run, group),
+        )
         names = run_names(self.run.id, MOMENT, "manual", "/nowhere")
-        setting = Setting(self.pipeline, names, {}, {}, {}, {"PATH": "/usr/bin:/bin"}, {})
+        setting = Setting(self.pipeline, names, {}, {}, _world(self.pipeline))
         runner = Runner(
             held=self.held,
             recorded=len(events),
             plan=plan,
             store=FragileStore(self.store, lives),  # type: ignore[arg-type]
             executor=executor,
-            preparer=Preparer(setting, plan, outputs, Renderer(self.pipeline.folder)),
+            preparer=Preparer(setting, plan, outputs),
             outputs=outputs,
             masker=Masker([]),
             clock=self.clock,  # type: ignore[arg-type]
-            capacity=capacity,
             timeout=self.pipeline.timeout,
             fail_fast=fail_fast,
             listeners=[self.heard.append],
@@ -137,3 +146,8 @@ class Lab:
     def states(self) -> dict[str, State]:
         """Every instance's recorded state."""
         return {name: one.state for name, one in self.view().instances.items()}
+
+
+def _world(pipeline: Pipeline) -> World:
+    inner = {task.name: _world(task.pipeline) for task in own_tasks(pipeline.tasks) if task.pipeline}
+    return World({"PATH": "/usr/bin:/bin"}, {}, {}, inner)

@@ -6,16 +6,24 @@ import math
 import random
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipectl.engine.prepare import Setting, run_names
-from pipectl.engine.simulation import Assumptions, Simulation, simulate
-from pipectl.model import Pipeline, Retry, RunState, State, Task, TriggerRule
+from pipectl.engine.assumptions import Assumptions
+from pipectl.engine.scopes import Setting, run_names
+from pipectl.engine.simulation import Simulation, simulate
+from pipectl.engine.world import World
+from pipectl.events import TaskClosed, TaskOpened
+from pipectl.labels import item_labels
+from pipectl.model import Foreach, Job, Outcome, Pipeline, Pool, Resources, Retry, RunState, State, Task, TriggerRule
+from tests.engine.harness import Lab
 from tests.engine.test_scale import layered
+from tests.fakes import FakeExecutor, failure, success
 
 MOMENT = datetime(2026, 1, 31, 6, tzinfo=UTC)
 
@@ -30,11 +38,25 @@ def simulated(
     failing: tuple[str, ...] = (),
     capacity: int = 2,
     params: Mapping[str, Any] | None = None,
+    usual: Mapping[str, float] | None = None,
+    items: Mapping[str, int] | None = None,
+    usual_items: Mapping[str, tuple[list[Any], list[str]]] | None = None,
     **pipeline: Any,
 ) -> Simulation:
     made = Pipeline("p", "/p.yaml", "/", {one.name: one for one in tasks}, **pipeline)
-    setting = Setting(made, run_names("0", MOMENT, "manual", "/nowhere"), params or {}, {}, {}, {}, {})
-    return simulate(setting, Assumptions(seconds or {}, frozenset(failing)), capacity=capacity)
+    inner = {one.name: World({}, {}, {}) for one in tasks if one.pipeline}
+    setting = Setting(made, run_names("0", MOMENT, "manual", "/nowhere"), params or {}, {}, World({}, {}, {}, inner))
+    assumptions = Assumptions(seconds or {}, usual or {}, items or {}, usual_items or {}, frozenset(failing))
+    return simulate(setting, assumptions, capacity=capacity)
+
+
+def group(name: str, *tasks: Task, needs: tuple[str, ...] = (), **more: Any) -> Task:
+    inner = {one.name.rpartition(".")[2]: one for one in tasks}
+    return Task(name, "tasks", needs=needs, tasks=inner, **more)
+
+
+def each(name: str, items: list[Any] | str, *needs: str, **more: Any) -> Task:
+    return task(name, *needs, foreach=Foreach(items), **more)
 
 
 def states(simulation: Simulation) -> dict[str, State]:
@@ -202,3 +224,214 @@ def test_condition_over_a_state_in_an_environment_is_computed_and_one_over_an_ou
         task("d", "a", when="env.M == 'x'", env={"N": "{{ tasks.a.output.n + 1 }}", "M": "x"}),
     )
     assert [states(found)[name] for name in "bcd"] == [State.SKIPPED, State.SUCCESS, State.SUCCESS]
+
+
+# Items, groups, sub-pipelines
+
+
+def test_items_that_are_known_are_computed_and_others_are_three() -> None:
+    found = simulated(
+        each("known", "{{ params.l }}"), task("a"), each("unknown", "{{ tasks.a.output }}", "a"), params={"l": ["x", 5]}
+    )
+    assert list(states(found)) == ["a", "known[x]", "known[5]", "unknown[0]", "unknown[1]", "unknown[2]"]
+    assert {path: (len(one.items), one.source) for path, one in found.assumed.items()} == {"unknown": (3, "guess")}
+
+
+def test_number_of_items_that_is_said_goes_before_all_else_and_history_before_a_guess() -> None:
+    tasks = (
+        each("b", ["x"]),
+        task("a"),
+        each("c", "{{ tasks.a.output }}", "a"),
+        each("d", "{{ tasks.a.output }}", "a"),
+    )
+    found = simulated(*tasks, items={"b": 2, "c": 1}, usual_items={"c": ([7, 8], ["7", "8"]), "d": ([7], ["seven"])})
+    assert list(states(found)) == ["a", "b[0]", "b[1]", "c[0]", "d[seven]"]
+    assert [one.source for one in found.assumed.values()] == ["option", "option", "history"]
+
+
+def test_what_depends_on_an_item_that_is_not_known_is_taken_as_true_and_assumed_again() -> None:
+    inner = each("g.x", "{{ item.files }}", when="outer.item.n > 5 and item == 2")
+    found = simulated(
+        task("a"), group("g", inner, needs=("a",), foreach=Foreach("{{ tasks.a.output }}")), items={"g": 1, "g.x": 2}
+    )
+    assert states(found) == dict.fromkeys(["a", "g[0].x[0]", "g[0].x[1]"], State.SUCCESS)
+
+
+def test_condition_over_an_item_that_is_known_is_computed_for_each() -> None:
+    found = simulated(each("a", [1, 2, 3], when="item > 1"))
+    assert states(found) == {"a[1]": State.SKIPPED, "a[2]": State.SUCCESS, "a[3]": State.SUCCESS}
+
+
+def test_files_count_only_where_nothing_of_the_run_comes_before() -> None:
+    found = simulated(each("a", "{{ glob('/no/such/*') }}"), task("b"), each("c", "{{ glob('/no/such/*') }}", "b"))
+    assert list(states(found)) == ["a", "b", "c[0]", "c[1]", "c[2]"]
+    assert states(found)["a"] is State.SKIPPED
+
+
+@pytest.mark.parametrize(
+    ("name", "failed"),
+    [("g", {"g[x].a", "g[y].a"}), ("g[x]", {"g[x].a"}), ("g.b", {"g[x].b", "g[y].b"}), ("g[y].b", {"g[y].b"})],
+)
+def test_failure_may_be_of_a_group_a_copy_a_task_in_it_or_an_instance(name: str, failed: set[str]) -> None:
+    found = simulated(group("g", task("g.a"), task("g.b", "g.a"), foreach=Foreach(["x", "y"])), failing=(name,))
+    assert {one for one, state in states(found).items() if state is State.FAILED} == failed
+
+
+def test_duration_of_a_task_is_that_of_all_instances_but_for_those_with_their_own() -> None:
+    found = simulated(each("a", ["x", "y", "z"]), usual={"a": 2.0, "a[y]": 3.0}, seconds={"a[z]": 4.0}, capacity=3)
+    assert [times(found, f"a[{label}]")[1] for label in "xyz"] == [2.0, 3.0, 4.0]
+    assert found.unknown == []
+
+
+def test_parameters_of_a_sub_pipeline_that_are_not_known_leave_its_conditions_open() -> None:
+    child = Pipeline(
+        "c",
+        "/c.yaml",
+        "/",
+        {
+            "told": task("told", when="params.k > 5"),
+            "open": task("open", when="vars.twice > 5"),
+            "fixed": task("fixed", when="vars.half > 5", env={"E": "{{ params.n }}"}),
+        },
+        params={"n": {"type": "integer"}, "k": {"default": 1}},
+        vars={"twice": "{{ params.n * 2 }}", "half": "{{ params.k / 2 }}"},
+    )
+    body = {"params": {"n": "{{ tasks.a.output }}", "k": "{{ params.k }}"}}
+    found = simulated(task("a"), Task("child", "pipeline", body, ("a",), pipeline=child), params={"k": 2})
+    assert states(found) == {
+        "a": State.SUCCESS, "child.told": State.SKIPPED, "child.open": State.SUCCESS, "child.fixed": State.SKIPPED,
+    }  # fmt: skip
+
+
+def test_critical_path_leads_through_groups() -> None:
+    found = simulated(
+        task("a"),
+        group("g", task("g.x"), task("g.y", "g.x"), needs=("a",), foreach=Foreach(["1", "2"])),
+        task("z", "g"),
+        seconds={"g[2].y": 5.0},
+        capacity=9,
+    )
+    assert found.critical_path == ["a", "g[2].x", "g[2].y", "z"]
+    assert found.critical_seconds == found.makespan == 8.0
+
+
+# Waits and limits
+
+
+def wait(name: str, kind: str, text: Any, *needs: str, **more: Any) -> Task:
+    limits = {"timeout": 60.0, "on_timeout": "fail", "expect": [], "interval": 10.0, **more}
+    return Task(name, "wait", {"kind": kind, kind: text, **limits}, needs)
+
+
+def approve(name: str, *needs: str, **more: Any) -> Task:
+    body = {"question": "?", "params": {}, "timeout": None, "on_timeout": "fail", "on_reject": "fail", **more}
+    return Task(name, "approve", body, needs)
+
+
+def test_waits_whose_end_is_known_take_that_long_and_hold_no_slot() -> None:
+    found = simulated(
+        wait("for", "for", "30s"), wait("until", "until", "2026-01-31T06:00:40Z"), task("a"), task("b"), capacity=1
+    )
+    assert (times(found, "for"), times(found, "until")) == ((0.0, 30.0), (0.0, 40.0))
+    assert (times(found, "a")[1], times(found, "b")[1]) == (1.0, 2.0)
+    assert found.unknown == ["a", "b"]
+
+
+def test_wait_for_what_only_the_run_can_tell_takes_as_long_as_it_did() -> None:
+    found = simulated(task("a"), wait("w", "for", "{{ tasks.a.output }}", "a"), usual={"a": 1.0, "w": 7.0})
+    assert times(found, "w") == (1.0, 8.0)
+
+
+def test_wait_that_fails_does_so_at_its_time_limit() -> None:
+    found = simulated(wait("w", "file", "/x"), wait("s", "file", "/x", on_timeout="skip"), failing=("w", "s"))
+    assert (states(found), found.makespan) == ({"w": State.FAILED, "s": State.SKIPPED}, 60.0)
+
+
+def test_approval_is_given_or_refused_or_too_late() -> None:
+    late = {"timeout": 10.0, "on_timeout": "approve"}
+    found = simulated(
+        approve("yes"), approve("no"), approve("skip", on_reject="skip"), approve("late", **late),
+        failing=("no", "skip"), seconds={"late": 99.0},
+    )  # fmt: skip
+    assert states(found) == {
+        "yes": State.SUCCESS, "no": State.FAILED, "skip": State.SKIPPED, "late": State.SUCCESS,
+    }  # fmt: skip
+    assert times(found, "late") == (0.0, 10.0)
+
+
+def test_pools_and_their_rates_bound_what_starts() -> None:
+    tasks = [task(f"t{i}", pool={"db": 1}) for i in range(4)]
+    assert simulated(*tasks, capacity=9, pools={"db": Pool(2)}).makespan == 2.0
+    assert simulated(*tasks, capacity=9, pools={"db": Pool(0, (2, 10.0))}).makespan == 11.0
+
+
+def test_use_of_slots_and_pools_is_told() -> None:
+    found = simulated(
+        task("a", resources=Resources(cpu=2)), task("b", "a", pool={"db": 1}), capacity=2, pools={"db": Pool(4)}
+    )
+    assert {use.pool: (use.slots, use.busy) for use in found.uses()} == {None: (2, 0.75), "db": (4, 0.125)}
+
+
+# From a record
+
+
+def recorded(lab: Lab) -> Assumptions:
+    """What a run really came to, as assumptions about another."""
+    seconds, failing, skipping = {}, set(), set()
+    items: dict[str, tuple[list[Any], list[str]]] = {}
+    for event in lab.store.events(lab.run):
+        if isinstance(event, TaskOpened) and event.items is not None:
+            items[event.instance] = (event.items, event.labels or item_labels(event.items))
+        if isinstance(event, TaskClosed) and event.by == "when":
+            skipping.add(event.instance)
+    for name, one in lab.view().instances.items():
+        if one.spans:
+            seconds[name] = (one.spans[-1].ended or 0.0) - one.spans[-1].started
+        if one.state is State.FAILED:
+            failing.add(name)
+    return Assumptions(usual=seconds, usual_items=items, failing=frozenset(failing), skipping=frozenset(skipping))
+
+
+def random_tasks(rng: random.Random, prefix: str = "", depth: int = 0) -> list[Task]:
+    """Tasks in groups in groups, repeated for what only the run knows, under all triggers."""
+    made: list[Task] = []
+    for index in range(rng.randint(1, 4)):
+        name = f"{prefix}t{index}"
+        more: dict[str, Any] = {
+            "trigger": rng.choice([TriggerRule.ALL_SUCCESS, *TriggerRule]),
+            "allow_failure": rng.random() < 0.2,
+        }
+        needs = tuple(rng.sample([one.name for one in made], rng.randint(0, min(len(made), 2))))
+        if needs and rng.random() < 0.3:
+            more["foreach"] = Foreach(
+                f"{{{{ range(inputs['{needs[0].rpartition('.')[2]}'] is mapping and 1 or 2)|list }}}}"
+            )
+        if needs and rng.random() < 0.2:
+            more["when"] = f"inputs['{needs[0].rpartition('.')[2]}'] != 1"
+        if depth < 2 and rng.random() < 0.3:
+            made.append(group(name, *random_tasks(rng, f"{name}.", depth + 1), needs=needs, **more))
+        else:
+            retries = Retry(rng.choice([0, 1]), delay=0.1)
+            made.append(Task(name, "python", {"code": ""}, needs, retries=retries, **more))
+    return made
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 2**32))
+def test_run_simulated_from_its_record_comes_to_the_same_states(seed: int) -> None:
+    rng = random.Random(seed)
+    tasks = random_tasks(rng)
+
+    def script(job: Job) -> Outcome:
+        return failure(job) if rng.random() < 0.3 else success(job, rng.choice([None, 1, {"a": 1}]))
+
+    with TemporaryDirectory() as folder:
+        lab = Lab(Path(folder), tasks)
+        state = lab.go(FakeExecutor(script, clock=lab.clock, capacity=3), capacity=3)
+        assumptions, seen = recorded(lab), lab.states()
+        lab.store.close()
+    setting = Setting(lab.pipeline, run_names("0", MOMENT, "manual", "/nowhere"), {}, {}, World({}, {}, {}))
+    found = simulate(setting, assumptions, capacity=3)
+    assert states(found) == seen
+    assert found.view.state is state
+    assert found.critical_seconds <= found.makespan + 1e-9

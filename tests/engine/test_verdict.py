@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipectl.engine.verdict import Verdict, delay, may_retry
-from pipectl.model import Cause, Outcome, Retry, State
+from pipectl.engine.verdict import Verdict, delay, judge, may_retry
+from pipectl.masking import Masker
+from pipectl.model import Cause, Outcome, Retry, State, Task
 
 AMOUNTS = st.floats(0, 1e9)
 
@@ -39,3 +40,10 @@ def test_kinds_of_a_failure_decide_whether_it_is_tried_again() -> None:
     assert may_retry(Retry(max=1, on=("5xx",)), verdict, outcome, 1)
     assert may_retry(Retry(max=1, on=(503,)), verdict, outcome, 1)
     assert not may_retry(Retry(max=1, on=(429, "connection")), verdict, outcome, 1)
+
+
+def test_attempt_that_was_killed_for_its_memory_says_so() -> None:
+    error = "it used more memory than its limit of 64 MiB (resources.memory)"
+    outcome = Outcome("a", 1, Cause.MEMORY, signal=9, error=error)
+    verdict = judge(Task("a", "shell"), outcome, Masker(()), lambda text, value: True)
+    assert (verdict.state, verdict.error) == (State.FAILED, error)

@@ -27,6 +27,8 @@ KEYS = sorted(
         "nope",
         "timeout",
         "tags",
+        "pools",
+        "gpus",
     }
 )
 TASK_KEYS = [
@@ -42,6 +44,15 @@ TASK_KEYS = [
     "trigger",
     "when",
     "priority",
+    "wait",
+    "approve",
+    "pool",
+    "resources",
+    "cache",
+    "foreach",
+    "key",
+    "tasks",
+    "pipeline",
     "nope",
 ]
 SCALARS = st.one_of(
@@ -49,14 +60,31 @@ SCALARS = st.one_of(
     st.booleans(),
     st.integers(-2, 300),
     st.floats(-2, 300),
-    st.sampled_from(["", "a", "10m", "a b", "always"]),
+    st.sampled_from(["", "a", "10m", "a b", "always", "4G", "60/1m"]),
 )
 VALUES = st.recursive(
     SCALARS,
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
         st.dictionaries(
-            st.sampled_from(["max", "on", "delay", "script", "argv", "call", "url", "query", "load", "a", "a b"]),
+            st.sampled_from(
+                [
+                    "max",
+                    "on",
+                    "delay",
+                    "script",
+                    "argv",
+                    "call",
+                    "url",
+                    "query",
+                    "load",
+                    "rate",
+                    "memory",
+                    "file",
+                    "a",
+                    "a b",
+                ]
+            ),
             inner,
             max_size=3,
         ),

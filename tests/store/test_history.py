@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipectl.events import AttemptFinished, AttemptStarted, Event, RunResumed
+from pipectl.events import AttemptFinished, AttemptStarted, Event, RunResumed, TaskClosed, TaskOpened
 from pipectl.model import State
 from pipectl.store.definitions import Definition
 from pipectl.store.rows import NewRun
@@ -61,3 +61,29 @@ def test_other_pipelines_of_the_state_are_left_out(store: Store) -> None:
     ran(store, *attempt("a", 0.0, 5.0))
     ran(store, *attempt("a", 0.0, 9.0), pipeline="q")
     assert (store.durations("p"), store.durations("q"), store.durations("r")) == ({"a": 5.0}, {"a": 9.0}, {})
+
+
+def test_duration_of_a_task_is_the_median_of_its_instances(store: Store) -> None:
+    ran(store, *attempt("g[a].x", 0.0, 1.0), *attempt("g[b].x", 0.0, 3.0), *attempt("g[c].x", 0.0, 9.0))
+    assert store.durations("p") == {"g[a].x": 1.0, "g[b].x": 3.0, "g[c].x": 9.0, "g.x": 3.0}
+
+
+def test_items_are_those_of_the_newest_run_that_came_to_them(store: Store) -> None:
+    ran(store, TaskOpened(0.0, "a", ["x"]), TaskOpened(0.0, "b", [{"n": 1}], ["one"]))
+    ran(store, TaskOpened(0.0, "a", ["y", "z"]), TaskOpened(0.0, "w"))
+    ran(store, *attempt("c", 0.0, 1.0))
+    assert store.items("p") == {"a": (["y", "z"], ["y", "z"]), "b": ([{"n": 1}], ["one"])}
+
+
+def test_items_of_a_task_in_a_copy_are_known_by_its_path_too(store: Store) -> None:
+    ran(store, TaskOpened(0.0, "g[1].a", ["x"]), TaskOpened(1.0, "g[2].a", []))
+    assert store.items("p") == {"g[1].a": (["x"], ["x"]), "g[2].a": ([], []), "g.a": ([], [])}
+
+
+def test_runs_in_which_something_succeeded_are_found_by_what_it_is_in(store: Store) -> None:
+    ran(store, *attempt("g[a].x", 0.0, 1.0), *attempt("gg", 0.0, 1.0))
+    ran(store, *attempt("g[a].x", 0.0, 1.0, State.FAILED))
+    ran(store, TaskClosed(0.0, "g", State.CACHED, "cache"))
+    numbers = [store.run(run).number for run in store.runs_with_success("p", "g")]
+    assert numbers == [3, 1]
+    assert store.runs_with_success("p", "x") == []

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipectl.events import AttemptFinished, AttemptStarted, Event, RunStarted, TaskOpened
-from pipectl.graph import link
-from pipectl.model import State, Task
+from pipectl.model import Foreach, State, Task
 from pipectl.reports.forecast import Forecast
 from pipectl.run_view import RunView
 
@@ -16,7 +15,7 @@ def forecast(usual: dict[str, float], now: float, *events: Event, **needs: str) 
     view = RunView(tasks)
     for event in (RunStarted(0.0), *events):
         view.apply(event)
-    return Forecast(link(tasks), usual).seconds(view, now)
+    return Forecast(tasks, usual).seconds(view, now)
 
 
 CHAIN = {"a": "", "b": "a", "c": "b"}
@@ -46,6 +45,32 @@ def test_wide_graph_takes_all_its_work_by_as_many_as_run_at_once() -> None:
 
 def test_task_without_history_is_taken_to_be_like_the_others() -> None:
     assert forecast({"a": 1, "b": 3}, 0.0, AttemptStarted(0.0, "a", 1), **CHAIN) == 6
+
+
+def fan(usual: dict[str, float], now: float, *events: Event) -> float | None:
+    """What is left of a task with `foreach`, in a group, and of one after it."""
+    inner = Task("g.each", "shell", foreach=Foreach(items="{{ x }}"))
+    tasks = {"g": Task("g", "tasks", tasks={"each": inner}), "after": Task("after", "shell", needs=("g",))}
+    view = RunView(tasks)
+    for event in (RunStarted(0.0), *events):
+        view.apply(event)
+    return Forecast(tasks, usual).seconds(view, now)
+
+
+def test_new_instances_are_taken_to_be_like_those_before() -> None:
+    opened = [TaskOpened(0.0, "g.each", [1, 2, 3, 4]), AttemptStarted(0.0, "g.each[1]", 1)]
+    assert fan({"g.each[a]": 2.0, "g.each[b]": 4.0, "after": 5.0}, 1.0, *opened) == 4 * 3 - 1 + 5
+
+
+def test_before_they_are_known_there_are_as_many_as_before() -> None:
+    started = AttemptStarted(0.0, "nothing", 1)
+    assert fan({f"g.each[{n}]": 2.0 for n in range(6)}, 0.0, started) == pytest.approx(6 * 2 + 2)
+
+
+def test_what_comes_after_a_group_is_below_all_in_it() -> None:
+    opened = [TaskOpened(0.0, "g.each", [1, 2])]
+    opened += [AttemptStarted(0.0, f"g.each[{n}]", 1) for n in (1, 2)]
+    assert fan({"g.each[1]": 10.0, "after": 3.0}, 0.0, *opened) == 13
 
 
 @pytest.mark.parametrize("usual", [{}, {"a": 1.0}])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipectl.drawing.lanes import Row, as_ascii, draw
-from pipectl.drawing.picture import picture, reduced
+from pipectl.drawing.picture import picture
 from pipectl.model import Pipeline, Task
 
 Needs = Mapping[str, Sequence[str]]
@@ -31,7 +31,7 @@ ARMS = {
 
 def drawn(needs: Needs, widest: int = 1000) -> list[Row]:
     tasks = {name: Task(name, "shell", {}, tuple(above)) for name, above in needs.items()}
-    return draw(reduced(picture(Pipeline("p", "p.yaml", "/", tasks))), widest)
+    return draw(picture(Pipeline("p", "p.yaml", "/", tasks)).reduced, widest)
 
 
 def lines(needs: Needs, widest: int = 1000) -> list[str]:
@@ -134,7 +134,7 @@ def graphs(draw_: st.DrawFn) -> Needs:
 
 def expected(needs: Needs) -> dict[str, set[str]]:
     tasks = {name: Task(name, "shell", {}, tuple(above)) for name, above in needs.items()}
-    return {name: set(above) for name, above in reduced(picture(Pipeline("p", "p.yaml", "/", tasks))).items()}
+    return {name: set(above) for name, above in picture(Pipeline("p", "p.yaml", "/", tasks)).reduced.items()}
 
 
 @given(graphs())

@@ -19,8 +19,9 @@ from pipectl.events import (
     TaskClosed,
     TaskOpened,
 )
-from pipectl.model import ENDED, Retry, RunState, State, Task, TriggerRule
-from pipectl.plan import Plan
+from pipectl.graph import Container, Fan, Node, lookup
+from pipectl.model import ENDED, Foreach, Resources, Retry, RunState, State, Task, TriggerRule
+from pipectl.plan import Ask, Plan
 
 
 def tasks(*entries: Task) -> dict[str, Task]:
@@ -37,6 +38,7 @@ class Story:
     def __init__(self, graph: dict[str, Task], chance: random.Random, slots: int = 3) -> None:
         self.graph = graph
         self.plan = Plan(graph)
+        self.plan.admission.limit(slots=slots, memory=100, pools={"db": 2})
         self.events: list[Event] = []
         self.chance = chance
         self.slots = slots
@@ -49,20 +51,55 @@ class Story:
     def decide(self) -> None:
         while decision := self.plan.next_decision():
             name = decision.node.name
-            if decision.state is not None:
+            chance = self.chance.random()
+            if decision.ask is Ask.CLOSE:
                 self.tell(TaskClosed(self.now, name, decision.state, decision.by))
-            elif self.chance.random() < 0.7:
-                self.tell(TaskOpened(self.now, name))
-            else:
+            elif decision.ask is Ask.JUDGE:
+                self.tell(TaskClosed(self.now, name, State.FAILED, "tasks", allowed=chance < 0.5))
+            elif chance < 0.8:
+                fan = isinstance(decision.node, Fan)
+                items = self.chance.choices(["a", "b", {"x": 1}], k=self.chance.randrange(4)) if fan else None
+                self.tell(TaskOpened(self.now, name, items))
+            elif chance < 0.95:
                 self.tell(TaskClosed(self.now, name, State.SKIPPED, "when"))
+            else:
+                self.tell(TaskClosed(self.now, name, State.FAILED, "foreach", "it cannot be told"))
 
     def start(self) -> None:
         self.plan.wake(self.now)
-        while len(self.plan.running) < self.slots and (node := self.plan.next_ready()):
+        while node := self.plan.next_ready():
+            early = node.task.trigger in {TriggerRule.ONE_SUCCESS, TriggerRule.ONE_FAILED, TriggerRule.ONE_DONE}
             for need in node.task.needs:
-                early = node.task.trigger in {TriggerRule.ONE_SUCCESS, TriggerRule.ONE_FAILED, TriggerRule.ONE_DONE}
-                assert early or self.plan.nodes[need].state in ENDED, f"{node.name} starts before {need} has ended"
+                upstream = lookup(node, need)
+                assert early or upstream.state in ENDED, f"{node.name} starts before {upstream.name} has ended"
+            assert all(around.state is State.RUNNING for around in node.ancestors())
             self.tell(AttemptStarted(self.now, node.name, node.attempts + 1))
+            self.check_limits()
+        for node in self.plan.nodes.values():
+            if node.state is State.QUEUED:
+                assert self.is_held_back(node), f"{node.name} could start"
+
+    def check_limits(self) -> None:
+        running = list(self.plan.running.values())
+        holding = [node for node in running if node.task.holds_slot]
+        assert sum(node.task.resources.cpu for node in holding) <= self.slots
+        assert sum(node.task.resources.memory or 0 for node in running) <= 100
+        assert sum(node.task.pool.get("db", 0) for node in running) <= 2
+        for container in self.plan.nodes.values():
+            if isinstance(container, Container) and container.max_parallel is not None:
+                assert sum(container in node.ancestors() for node in holding) <= container.max_parallel
+
+    def is_held_back(self, node: Node) -> bool:
+        """Whether some limit is in the way; who comes first at a gate may block smaller ones behind it."""
+        running = list(self.plan.running.values())
+        full = sum(one.task.resources.cpu for one in running if one.task.holds_slot) + 2 > self.slots
+        crowded = any(
+            node.task.holds_slot
+            and container.max_parallel is not None
+            and any(container in one.ancestors() for one in running)
+            for container in node.ancestors()
+        )
+        return full or crowded or bool(node.task.pool) or node.task.resources.memory is not None
 
     def finish_one(self) -> None:
         node = self.plan.nodes[self.chance.choice(sorted(self.plan.running))]
@@ -77,6 +114,9 @@ class Story:
         steps = 0
         while True:
             self.now += 0.1
+            self.decide()
+            for node in self.plan.take_doomed():
+                self.tell(AttemptFinished(self.now, node.name, node.attempts, State.CANCELLED))
             self.decide()
             self.start()
             if self.plan.finished:
@@ -96,20 +136,35 @@ class Story:
 
 
 @st.composite
-def graphs(draw: st.DrawFn) -> dict[str, Task]:
-    size = draw(st.integers(1, 12))
-    found = {}
-    for i in range(size):
-        needs = draw(st.lists(st.sampled_from([f"t{j}" for j in range(i)]), unique=True, max_size=4)) if i else []
+def graphs(draw: st.DrawFn, depth: int = 2, base: str = "", outer: tuple[str, ...] = ()) -> dict[str, Task]:
+    """Tasks of one level, and of groups in it; those in a group may need what stands before the group."""
+    found: dict[str, Task] = {}
+    for i in range(draw(st.integers(1, 7 if depth == 2 else 3))):
+        name = f"{base}t{i}"
+        above = [*(task.name for task in found.values()), *outer]
+        inside = [t.name for task in found.values() if task.foreach is None for t in task.tasks.values()]
+        needs = draw(st.lists(st.sampled_from(above + inside), unique=True, max_size=3)) if above else []
+        kinds = ["shell", "shell", None, "wait"] + ["tasks", "tasks"] * (depth > 0)
+        kind = draw(st.sampled_from(kinds))
+        foreach = draw(st.sampled_from([None, None, Foreach(items=[])])) if kind else None
+        wide = foreach is not None or kind == "tasks"
+        children = draw(graphs(depth - 1, f"{name}.", tuple(above))) if kind == "tasks" else {}
+        holds = kind == "shell"
         found[f"t{i}"] = Task(
-            f"t{i}",
-            draw(st.sampled_from(["shell", "shell", "shell", None])),
+            name,
+            kind,
             needs=tuple(needs),
             trigger=draw(st.sampled_from(TriggerRule)),
-            when=draw(st.sampled_from([None, None, "x"])),
-            retries=Retry(max=draw(st.integers(0, 2))),
-            allow_failure=draw(st.booleans()),
+            when=draw(st.sampled_from([None, None, "x", "item" if foreach else "x"])),
+            retries=Retry(max=draw(st.integers(0, 2)) if holds else 0),
+            allow_failure=draw(st.sampled_from([False, True, "x"])),
             priority=draw(st.integers(-1, 1)),
+            foreach=foreach,
+            tasks=children,
+            max_parallel=draw(st.sampled_from([None, 1, 2])) if wide else None,
+            fail_fast=draw(st.booleans()) if wide else False,
+            pool=draw(st.sampled_from([{}, {}, {"db": 1}, {"db": 2}])) if holds else {},
+            resources=draw(st.sampled_from([Resources(), Resources(2), Resources(1, 60)])) if holds else Resources(),
         )
     return found
 
@@ -168,7 +223,8 @@ def test_a_run_cut_off_anywhere_is_finished_by_a_resume_without_repeating_a_succ
     resumed = Story(graph, chance)
     for event in story.events[: max(1, cut)]:
         resumed.tell(event)
-    done = {name for name, node in resumed.plan.nodes.items() if node.state is State.SUCCESS}
+    leaves = {name: node for name, node in resumed.plan.nodes.items() if not isinstance(node, Container)}
+    done = {name for name, node in leaves.items() if node.state is State.SUCCESS}
     attempts = {name: resumed.plan.nodes[name].attempts for name in done}
     resumed.tell(RunResumed(9.0, tuple(unfinished(resumed.plan))))
     for node in list(resumed.plan.running.values()):
@@ -293,7 +349,7 @@ def test_what_its_when_skipped_stays_skipped_and_what_its_trigger_skipped_is_ope
 
 def test_below_is_the_task_and_all_that_needs_it() -> None:
     plan = Plan(tasks(shell("a"), shell("b", "a"), shell("c", "b"), shell("other")))
-    assert below(plan, "b") == {"b", "c"}
+    assert below(plan.nodes["b"]) == {"b", "c"}
 
 
 def test_a_chain_of_many_tasks_needs_no_recursion() -> None:

@@ -38,7 +38,7 @@ def test_rows_say_what_runs_what_waits_and_how_far_the_run_is() -> None:
         "↻ publish attempt 2 in 8.0s",
         "· load    waits for fetch",
         "· report  waits for train, load and 3 more",
-        "━━━━━╌╌╌╌╌╌  17/40  2 failed  2 running  1 retrying  20 waiting  14s  ~32s left",
+        "━━━━━╌╌╌╌╌╌  17/40  2 failed  2 running  1 retrying  20 pending  14s  ~32s left",
     ]
 
 
@@ -52,7 +52,7 @@ def test_what_has_no_row_is_counted() -> None:
     many = [Active(f"t{number}", State.RUNNING, 1.0) for number in range(12)]
     rows = painted(Standing({State.RUNNING: 5000}, elapsed=1.0, active=many), lines=24)
     assert len(rows) == rows_for(24)
-    assert rows[-2] == "  … and 4,994 more running"
+    assert rows[-2] == "  … and 4,994 more"
 
 
 def test_stopping_run_says_so_in_place_of_what_remains() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,12 +17,12 @@ from pipectl.events import (
     TaskClosed,
     TaskOpened,
 )
-from pipectl.model import ENDED, RunState, State
+from pipectl.model import ENDED, Foreach, RunState, State, Task
 from pipectl.run_view import RunView, Span
 
 
 def viewed(*events: Event, tasks: str = "ab") -> RunView:
-    view = RunView(tasks)
+    view = RunView({name: Task(name, "shell") for name in tasks})
     for event in events:
         view.apply(event)
     return view
@@ -78,3 +80,44 @@ def test_every_instance_is_found_under_its_state(changes: list[Event]) -> None:
     assert found == {name: one.state for name, one in view.instances.items()}
     assert all(view.by_state[one.state][name] is one for name, one in view.instances.items())
     assert sum(view.counts().values()) == 3
+
+
+FANS = {
+    "a": Task("a", "shell", foreach=Foreach(items="{{ x }}")),
+    "b": Task("b", "tasks", foreach=Foreach(items="{{ x }}"), tasks={"c": Task("b.c", "shell")}),
+    "d": Task("d", "shell"),
+}
+INSTANCES = st.sampled_from(["a", "a[0]", "a[1]", "b", "b[0]", "b[1].c", "b[0].c", "b.c", "d"])
+HAPPENINGS = st.one_of(
+    st.builds(TaskOpened, st.just(0.0), st.sampled_from("ab"), st.lists(st.just(None), max_size=2)),
+    st.builds(
+        TaskClosed,
+        st.just(0.0),
+        INSTANCES,
+        st.sampled_from(sorted(ENDED)),
+        st.sampled_from(["when", "tasks"]),
+        allowed=st.booleans(),
+    ),
+    st.builds(RunResumed, st.just(0.0), st.lists(INSTANCES, unique=True).map(tuple)),
+    st.builds(AttemptStarted, st.just(0.0), INSTANCES, st.just(1)),
+    st.builds(
+        AttemptFinished,
+        st.just(0.0),
+        INSTANCES,
+        st.just(1),
+        st.sampled_from([State.SUCCESS, State.FAILED]),
+        allowed=st.booleans(),
+    ),
+)
+
+
+@given(st.lists(HAPPENINGS))
+def test_counts_of_tasks_are_those_of_their_instances(happenings: list[Event]) -> None:
+    view = RunView(FANS)
+    for event in (RunStarted(0.0), *happenings):
+        view.apply(event)
+    for task, states in view.by_task.items():
+        counted = Counter(one.state for one in view.instances.values() if one.task == task)
+        assert {state: count for state, count in states.items() if count} == counted
+    failed = (one for one in view.instances.values() if one.state is State.FAILED)
+    assert view.allowed == sum(one.allowed for one in failed)

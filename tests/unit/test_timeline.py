@@ -7,14 +7,16 @@ from hypothesis import strategies as st
 
 from pipectl.cli.tables.timeline import Timeline
 from pipectl.events import AttemptFinished, AttemptStarted, Event, RunFinished, RunResumed, RunStarted, TaskOpened
-from pipectl.model import RunState, State
+from pipectl.model import RunState, State, Task
 from pipectl.reports.marks import marks_for
 from pipectl.run_view import RunView
+
+TASKS = {name: Task(name, "shell") for name in "ab"}
 
 
 def bars(*events: Event, now: float = 10.0, width: int = 10, needs: str = "") -> list[str]:
     """The bars of the tasks a and b, of which b needs what is named."""
-    view = RunView("ab")
+    view = RunView(TASKS)
     for event in (RunStarted(0.0), *events):
         view.apply(event)
     line = Timeline(view, width, marks_for("utf-8"), now)
@@ -61,7 +63,7 @@ def test_time_in_which_nobody_worked_at_the_run_takes_no_room() -> None:
 
 
 def scale(seconds: float, width: int) -> str:
-    view = RunView("a")
+    view = RunView(TASKS)
     view.apply(RunStarted(0.0))
     return Timeline(view, width, marks_for("utf-8"), seconds).scale()
 
@@ -90,7 +92,7 @@ def test_bar_of_any_attempts_has_its_width(
 
 
 def test_what_ran_when_the_run_was_cut_off_reaches_beyond_the_scale() -> None:
-    view = RunView("ab")
+    view = RunView(TASKS)
     for event in (RunStarted(0.0), *attempt("a", 0, 2), AttemptStarted(3, "b", 1)):
         view.apply(event)
     line = Timeline(view, 14, marks_for("utf-8"), 10.0, cut_off=True)

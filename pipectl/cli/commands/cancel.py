@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from pipectl.cli.options import State
+from pipectl.engine.recorded import pipeline_of
 from pipectl.engine.resume import give_up
 from pipectl.errors import AlreadyRunning
 from pipectl.model import RunState
-from pipectl.spec.build import build
 from pipectl.store.folder import nearest
 from pipectl.store.rows import Run
 from pipectl.store.store import PATIENCE, Store
@@ -67,6 +67,6 @@ def _cancel_interrupted(store: Store, run: Run) -> Run:
         return _wait_for_end(store, store.as_seen(store.run(run.id)))
     if held.run.state is RunState.RUNNING:
         events = store.events(run)
-        store.record(run, len(events), give_up(build(store.definition(run.definition)), run.id, events, time.time()))
+        store.record(run, len(events), give_up(pipeline_of(store, run), run.id, events, time.time()))
     held.lock.release()
     return store.run(run.id)

@@ -33,6 +33,10 @@ def main(
             help="tree: for a terminal; mermaid: for Markdown; dot: for Graphviz; svg: for a browser; json.",
         ),
     ] = Format.TREE,
+    depth: Annotated[
+        int | None,
+        typer.Option("--depth", min=0, metavar="N", help="So many levels of groups are unfolded [default: all]."),
+    ] = None,
 ) -> None:
     """Draw how the tasks of a pipeline need each other.
 
@@ -46,7 +50,7 @@ def main(
 
     pipeline, warnings = read_pipeline(file)
     tell(warnings)
-    drawn = picture(pipeline)
+    drawn = picture(pipeline, depth)
     if form is Format.TREE:
         from pipectl.cli.tables.tree import print_tree
 

@@ -13,7 +13,9 @@ from pipectl.store.store import Store
 
 def main(
     run: RunName = "latest",
-    task: Annotated[str | None, typer.Argument(metavar="[TASK]", help="One task [default: all].")] = None,
+    task: Annotated[
+        str | None, typer.Argument(metavar="[TASK]", help="A task, a group or an instance [default: all].")
+    ] = None,
     attempt: Annotated[
         int | None, typer.Option("--attempt", min=1, metavar="N", help="One attempt [default: the newest].")
     ] = None,

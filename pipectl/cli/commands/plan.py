@@ -6,13 +6,17 @@ import json
 
 import typer
 
-from pipectl.cli.options import AsJson, File, Jobs, Param, ParamsFile, State
+from pipectl.cli.options import AsJson, File, From, Jobs, Only, Param, ParamsFile, Skip, State, Until, selected
 
 
 def main(
     file: File,
     param: Param = None,
     params_file: ParamsFile = None,
+    only: Only = None,
+    from_: From = None,
+    until: Until = None,
+    skip: Skip = None,
     jobs: Jobs = None,
     as_json: AsJson = False,
     state: State = None,
@@ -25,7 +29,8 @@ def main(
     from pipectl.cli.outlook import look_ahead
     from pipectl.cli.plan_facts import expected_run, plan_facts
 
-    found = expected_run(look_ahead(file, param or [], params_file, jobs, state))
+    selection = selected(only=only, from_=from_, until=until, skip=skip)
+    found = expected_run(look_ahead(file, param or [], params_file, jobs, state, selection))
     if as_json:
         typer.echo(json.dumps(plan_facts(found)))
         return

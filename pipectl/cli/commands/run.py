@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipectl.cli.options import Durability, Jobs, Output, OutputMode, State
+from pipectl.cli.options import Durability, From, Jobs, NoWait, Only, Output, OutputMode, Skip, State, Until, selected
 
 
 def main(
@@ -18,10 +18,18 @@ def main(
     params_file: Annotated[
         Path | None, typer.Option("--params-file", metavar="FILE", help="Parameters as YAML or JSON.")
     ] = None,
+    only: Only = None,
+    from_: From = None,
+    until: Until = None,
+    skip: Skip = None,
     jobs: Jobs = None,
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="After a failure, start nothing more and end what runs.")
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Run every task, those too that `cache` finds unchanged.")
+    ] = False,
+    no_wait: NoWait = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the newest such run that is not a success, if there is one.")
     ] = False,
@@ -43,8 +51,11 @@ def main(
             file=file,
             params=param or [],
             params_file=params_file,
+            selection=selected(only=only, from_=from_, until=until, skip=skip),
             jobs=jobs,
             fail_fast=fail_fast,
+            force=force,
+            no_wait=no_wait,
             resume=resume,
             logical_time=logical_time,
             durability=None if durability is None else durability.value,

@@ -42,12 +42,13 @@ def main(
 def _check(file: str) -> tuple[list[Problem], int]:
     """The problems of a file, and how many tasks it has where it is valid."""
     from pipectl.cli.definition import read_pipeline
+    from pipectl.graph import every_task
 
     try:
         pipeline, warnings = read_pipeline(file)
     except PipelineError as error:
         return list(error.problems), 0
-    return warnings, len(pipeline.tasks)
+    return warnings, sum(not task.is_group for _, task in every_task(pipeline.tasks))
 
 
 def _print_text(file: str, problems: Sequence[Problem], tasks: int) -> None:

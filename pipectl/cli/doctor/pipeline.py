@@ -11,12 +11,14 @@ from pathlib import Path
 
 from pipectl.cli.definition import read_pipeline
 from pipectl.cli.doctor.check import Check
-from pipectl.cli.outlook import name_taken
+from pipectl.cli.outlook import name_taken, open_state
 from pipectl.cli.tables.screen import number
 from pipectl.engine.foresight import Foresight
 from pipectl.engine.outputs import Outputs
-from pipectl.engine.prepare import Setting, run_names
+from pipectl.engine.scopes import Setting, run_names
+from pipectl.engine.world import World
 from pipectl.errors import PipelineError, Problem, StateError
+from pipectl.graph import Container, Fan, Graph, Node, every_task, own_tasks
 from pipectl.masking import MASK
 from pipectl.model import Pipeline
 from pipectl.plan import Plan
@@ -24,7 +26,6 @@ from pipectl.reports.text import listed
 from pipectl.store.folder import of_pipeline
 from pipectl.tasks import python
 from pipectl.tasks.base import TaskFailed
-from pipectl.template import Renderer
 
 _OLDEST = (3, 9)
 
@@ -46,7 +47,7 @@ def checks(file: Path | None, state: str | None) -> Iterator[Check]:
         hint = f"`pipectl validate {shlex.quote(str(file))}` shows them"
         yield Check("pipeline", "error", f"{file} has {number(len(error.problems), 'error')}", hint)
         return
-    yield Check("pipeline", "ok", f"{file} is valid, {number(len(pipeline.tasks), 'task')}")
+    yield Check("pipeline", "ok", f"{file} is valid, {number(_size(pipeline), 'task')}")
     programs = list(_programs(pipeline))
     told = tuple(check.message for check in programs)
     for problem in (*warnings, *_name_taken(pipeline, state)):
@@ -55,9 +56,13 @@ def checks(file: Path | None, state: str | None) -> Iterator[Check]:
     yield from programs
 
 
+def _size(pipeline: Pipeline) -> int:
+    return sum(not task.is_group for _, task in every_task(pipeline.tasks))
+
+
 def _name_taken(pipeline: Pipeline, state: str | None) -> list[Problem]:
     try:
-        return name_taken(of_pipeline(pipeline.folder, state), pipeline)
+        return name_taken(open_state(of_pipeline(pipeline.folder, state)), pipeline)
     except StateError:  # what is wrong with a state is told of the state
         return []
 
@@ -68,33 +73,43 @@ def _warning(problem: Problem) -> Check:
 
 def _programs(pipeline: Pipeline) -> Iterator[Check]:
     """What runs the tasks: each program once, with the tasks that it runs."""
-    foresight = _foresight(pipeline)
+    plan = Plan(pipeline.tasks)
+    foresight = _foresight(pipeline, plan)
     found: dict[tuple[str, str], list[str]] = {}
-    for task in pipeline.tasks.values():
+    for node in _nodes(plan.graph, foresight):
         try:
-            program = foresight.program(task)
+            program = foresight.program(node)
         except TaskFailed as failure:
-            yield Check("program", "error", f"task `{task.name}`: {failure}")
+            yield Check("program", "error", f"task `{node.path}`: {failure}")
             continue
         if program is not None:
-            found.setdefault((task.type or "", program), []).append(task.name)
+            found.setdefault((node.task.type or "", program), []).append(node.path)
     for (kind, program), tasks in found.items():
         of_tasks = f", of {listed(tasks, 4)}"
         yield _python(program, of_tasks) if kind == "python" else Check("program", "ok", f"{program}{of_tasks}")
 
 
-def _foresight(pipeline: Pipeline) -> Foresight:
-    moment = datetime.now(UTC)
-    setting = Setting(
-        pipeline=pipeline,
-        run=run_names("", moment, "manual", ""),
-        params={},
-        vars={},
-        secrets=dict.fromkeys(pipeline.secrets, MASK),
-        environ=os.environ,
-        env_file={},
-    )
-    return Foresight(setting, Plan(pipeline.tasks), Outputs(lambda instance: None), Renderer(pipeline.folder))
+def _foresight(pipeline: Pipeline, plan: Plan) -> Foresight:
+    setting = Setting(pipeline, run_names("", datetime.now(UTC), "manual", ""), {}, {}, _world(pipeline))
+    return Foresight(setting, plan, Outputs(lambda instance: None))
+
+
+def _world(pipeline: Pipeline) -> World:
+    inner = {task.name: _world(task.pipeline) for task in own_tasks(pipeline.tasks) if task.pipeline is not None}
+    return World(os.environ, {}, dict.fromkeys(pipeline.secrets, MASK), inner)
+
+
+def _nodes(graph: Graph, foresight: Foresight) -> list[Node]:
+    """A node for each task, in the order of the file; of what is repeated, one that stands for all."""
+    ahead = list(graph.nodes.values())
+    for node in ahead:
+        if isinstance(node, Fan):
+            known = set(graph.nodes)
+            graph.expand(node, [None])
+            foresight.assumed.add(node.name)
+            ahead += [made for name, made in graph.nodes.items() if name not in known]
+    by_path = {node.path: node for node in ahead if not isinstance(node, Container)}
+    return [by_path[path] for path, task in every_task(graph.root.task.tasks) if path in by_path]
 
 
 def _python(program: str, of_tasks: str) -> Check:

@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from rich.console import Console
@@ -22,6 +23,7 @@ _STYLES = {
     "interrupted": "yellow",
     "retrying": "yellow",
     "running": "cyan",
+    "waiting": "blue",
     "skipped": "dim",
     "pending": "dim",
 }
@@ -43,7 +45,7 @@ class Screen(Console):
         """Raises BrokenPipeError."""
         raise BrokenPipeError
 
-    @property
+    @cached_property
     def is_roomy(self) -> bool:
         """Whether it is wide enough for what can be left out."""
         return self.width >= _ROOMY
@@ -59,9 +61,9 @@ def number(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def state_text(state: str, remark: str = "") -> Text:
-    """The state in its colour, with a remark."""
-    return Text(f"{state}{remark}", style=_STYLES.get(str(state), ""))
+def state_text(state: str, remark: str = "", *, words: str | None = None) -> Text:
+    """The state, or what is to be said in its place, in the colour of the state, with a remark."""
+    return Text(f"{words or state}{remark}", style=_STYLES.get(str(state), ""))
 
 
 def moment(seconds: float, now: float, *, roomy: bool = True) -> str:

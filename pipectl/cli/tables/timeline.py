@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cached_property
+from itertools import groupby
 
 from rich.text import Text
 
 from pipectl.durations import format_duration
 from pipectl.model import State
+from pipectl.outline import steps, task_path
 from pipectl.reports.marks import Marks
 from pipectl.run_view import InstanceView, RunView, Span
 
@@ -42,21 +45,42 @@ class Timeline:
     def bar(self, one: InstanceView, needs: Sequence[str]) -> Text:
         """The attempts of an instance, and where it waited for a slot or its next attempt; each has a column at least.
 
-        One that failed, or was lost with its runner, ends in a mark of its own.
+        One that failed, or was lost with its runner, ends in a mark of its own; a wait goes on as if nothing had been.
+        `needs` are names of what it waits for
+        before it may start: instances, tasks with `foreach`, groups.
         """
+        goes_on = one.state in {State.QUEUED, State.RETRYING}
+        last = one.spans[-1].ended if one.spans and not goes_on else self._now
+        full = self._marks.full if one.waits_for is None else self._marks.waiting
+        return self._drawn(one.spans, last, needs, full, queued=one.state is State.QUEUED)
+
+    def stretch(self, rows: Sequence[InstanceView], needs: Sequence[str]) -> Text:
+        """The same of many instances: from the first start to the last end."""
+        spans = [span for one in rows for span in (one.spans[:1] + one.spans[-1:])]
+        if not spans:
+            return self._drawn([], None, needs, self._marks.full, queued=any(one.state is State.QUEUED for one in rows))
+        ends = [span.ended for span in spans if span.ended is not None]
+        whole = Span(min(span.started for span in spans), max(ends) if len(ends) == len(spans) else None)
+        whole.state = State.FAILED if any(one.state is State.FAILED for one in rows) else State.SUCCESS
+        return self._drawn([whole], whole.ended, needs, self._marks.full, queued=False)
+
+    def _drawn(
+        self, spans: Sequence[Span], last: float | None, needs: Sequence[str], full: str, *, queued: bool
+    ) -> Text:
         cells = [(" ", "")] * self._whole
         ready = self._ready(needs)
-        last = one.spans[-1].ended if one.spans and one.state not in {State.QUEUED, State.RETRYING} else self._now
-        if ready is not None and (one.spans or one.state is State.QUEUED):
+        if ready is not None and (spans or queued):
             self._draw(cells, Span(ready, last), self._marks.waiting, "dim")
-        for span in one.spans:
-            self._draw(cells, span, self._marks.full, self._style(span))
-        for span in one.spans:
-            if span.state is State.FAILED or (span.state is None and span.ended is not None):
+        for span in spans:
+            self._draw(cells, span, full, self._style(span))
+        for span in spans:
+            lost = span.state is None and span.ended is not None and full is self._marks.full
+            if span.state is State.FAILED or lost:
                 cells[self._columns(span).stop - 1] = (self._marks.bad, self._style(span))
-        if self._cut_off and one.spans and one.spans[-1].ended is None:
+        if self._cut_off and spans and spans[-1].ended is None:
             cells[-1] = ("?", "yellow")
-        return Text.assemble(*cells, no_wrap=True)
+        runs = ((style, "".join(cell for cell, _ in alike)) for style, alike in groupby(cells, lambda cell: cell[1]))
+        return Text.assemble(*((text, style) for style, text in runs), no_wrap=True)
 
     def scale(self) -> str:
         """The times to which columns belong."""
@@ -72,8 +96,25 @@ class Timeline:
 
     def _ready(self, needs: Sequence[str]) -> float | None:
         """When all that it needs had ended; None where that is not so yet."""
-        ends = [self._view.instances[name].ended for name in needs]
+        ends = [self._end_of(name) for name in needs]
         return None if None in ends else max((end for end in ends if end is not None), default=self._view.started)
+
+    def _end_of(self, name: str) -> float | None:
+        one = self._view.instances.get(name)
+        return self._ends.get(name) if one is None else one.ended
+
+    @cached_property
+    def _ends(self) -> dict[str, float | None]:
+        """When all had ended of each group, each copy of one, and each task with `foreach`; None while one has not."""
+        found: dict[str, float | None] = {}
+        for one in self._view.instances.values():
+            parts = steps(one.name)
+            for number, part in enumerate(parts, 1):
+                around = parts[: number - 1]
+                for name in {".".join([*around, part]), ".".join([*around, task_path(part)])}:
+                    last = found.get(name, one.ended)
+                    found[name] = None if last is None or one.ended is None else max(last, one.ended)
+        return found
 
     def _style(self, span: Span) -> str:
         if span.ended is None:
@@ -93,6 +134,10 @@ class Timeline:
         return range(first, max(first + 1, min(self._width, stop)))
 
     def _seconds(self, moment: float) -> float:
-        """How long somebody had worked at the run until this moment."""
-        ends = ((one, self._now if one.ended is None else one.ended) for one in self._view.sessions)
-        return sum(max(0.0, min(moment, ended) - one.started) for one, ended in ends)
+        return worked(self._view, moment, self._now)
+
+
+def worked(view: RunView, moment: float, now: float) -> float:
+    """How many seconds somebody had worked at the run until a moment; what goes on does so until `now`."""
+    ends = ((one, now if one.ended is None else one.ended) for one in view.sessions)
+    return sum(max(0.0, min(moment, ended) - one.started) for one, ended in ends)
