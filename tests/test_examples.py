@@ -7,9 +7,11 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -63,6 +65,10 @@ class Folder:
     def states(self) -> dict[str, str]:
         return {name: row["state"] for name, row in self.instances().items()}
 
+    def rows(self, database: str, sql: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.root / database)) as connection:
+            return connection.execute(sql).fetchall()
+
     def outputs(self) -> dict[str, Any]:
         return {name: row["output"] for name, row in self.instances().items() if row["output"] is not None}
 
@@ -70,6 +76,9 @@ class Folder:
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
     return Folder(EXAMPLES, tmp_path)
+
+
+NESTED = ["flights/flights", "flights/search", "incremental/incremental"]
 
 
 def names() -> list[str]:
@@ -81,7 +90,7 @@ def test_example_starts_by_saying_what_it_shows(name: str) -> None:
     assert (EXAMPLES / f"{name}.yaml").read_text().startswith("# ")
 
 
-@pytest.mark.parametrize("name", [*names(), "flights/flights"])
+@pytest.mark.parametrize("name", [*names(), *NESTED])
 def test_example_is_valid_without_a_warning(name: str, tmp_path: Path) -> None:
     source = EXAMPLES / f"{name}.yaml"
     folder = Folder(source.parent, tmp_path)
@@ -191,7 +200,7 @@ def test_environment_is_built_up_in_layers(folder: Folder) -> None:
     assert (greeting, target) == ("Hello from the pipeline", "data-eu/testing")
     assert json.loads(limits) == {"rows": 1000, "retries": None}
     assert (nothing, postcode) == ("unset", "01067")
-    assert outputs["elsewhere"] == ["base.yaml"]
+    assert outputs["elsewhere"] == ["base.yaml", "bread.yaml"]
     assert outputs["told"] == "environment/told, attempt 1"
 
 
@@ -342,6 +351,165 @@ def test_connections_are_names_for_what_they_stand_for(folder: Folder) -> None:
     assert [path.name for path in folder.root.glob("*.db")] == ["there.db"]
 
 
+def test_foreach_repeats_for_lists_matrices_and_outputs(folder: Folder) -> None:
+    folder.pipectl("run", "foreach.yaml")
+    assert folder.states() == {
+        **{f"bake[{flour}]": "success" for flour in ("rye", "spelt", "wheat")},
+        "taste[bread=rye,spread=butter]": "success",
+        "taste[bread=spelt,spread=butter]": "success",
+        "taste[bread=spelt,spread=honey]": "success",
+        "taste[bread=wheat,spread=jam]": "success",
+        "orders": "success",
+        "sell[Ada]": "success",
+        "sell[Alan]": "skipped",
+        "sell[Grace]": "success",
+        "takings": "success",
+    }
+    outputs = folder.outputs()
+    assert outputs["bake[spelt]"] == "spelt bread"
+    assert outputs["taste[bread=wheat,spread=jam]"] == "wheat with jam"
+    assert outputs["takings"] == {"each": [8, None, 12], "all": 20}
+    assert folder.pipectl("logs", "latest", "bake[rye]") == "rye bread\n"
+
+
+def test_groups_are_needed_and_repeated_as_one(folder: Folder) -> None:
+    folder.pipectl("run", "groups.yaml")
+    rows = folder.instances()
+    sales = {f"shop[{shop}].sell[{item}]" for shop in ("north", "south") for item in ("bread", "rolls")}
+    openings = {"shop[north].open", "shop[south].open"}
+    assert set(rows) == {"plan", "kitchen.mix", "kitchen.bake", *openings, *sales, "report"}
+    assert {row["state"] for row in rows.values()} == {"success"}
+    assert rows["kitchen.bake"]["ended"] <= min(rows[name]["started"] for name in openings)
+    assert rows["report"]["output"] == "bread of dough for 3; rolls in the south"
+
+
+def test_sub_pipeline_runs_another_file_as_one_task(folder: Folder) -> None:
+    folder.pipectl("run", "sub_pipeline.yaml", "-p", "guests=6")
+    parts = [f"{bread}.{step}" for bread in ("rye", "more[spelt]", "more[wheat]") for step in ("weigh", "bake")]
+    assert folder.states() == dict.fromkeys([*parts, "table"], "success")
+    assert folder.outputs()["table"] == [
+        "bread of 1500 g of rye flour",
+        "bread of 500 g of spelt flour",
+        "bread of 500 g of wheat flour",
+    ]
+
+
+def test_sub_pipeline_is_a_pipeline_by_itself(folder: Folder) -> None:
+    folder.pipectl("run", "common/bread.yaml", "-p", "flour=rye", "--state", ".pipectl")
+    assert folder.outputs()["bake"] == "bread of 500 g of rye flour"
+
+
+def test_pools_let_so_many_through(folder: Folder) -> None:
+    folder.pipectl("run", "pools.yaml", "-j", "8")
+    assert set(folder.states().values()) == {"success"}
+    assert folder.outputs()["most"] == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are kept on Linux")
+def test_resources_are_shared_out_and_kept_to(folder: Folder) -> None:
+    folder.pipectl("run", "resources.yaml")
+    rows = folder.instances()
+    assert {name for name, row in rows.items() if row["state"] != "success"} == {"greedy"}
+    assert "64 MiB" in rows["greedy"]["error"]
+    devices = {rows[f"train[{size}]"]["output"].removeprefix(f"{size} on device ") for size in ("small", "large")}
+    assert devices <= {"0", "1"}
+    alone = [row for name, row in rows.items() if name != "solve"]
+    assert all(row["started"] >= rows["solve"]["ended"] or row["ended"] <= rows["solve"]["started"] for row in alone)
+
+
+def test_wait_holds_no_slot_and_gives_up_in_time(folder: Folder) -> None:
+    folder.pipectl("run", "wait.yaml")
+    states = folder.states()
+    assert states.pop("yeast") == "skipped"
+    assert set(states.values()) == {"success"}
+    assert folder.outputs()["dough"] == "flour-rye, yeast: skipped"
+
+
+def test_regions_are_loaded_into_one_database(folder: Folder) -> None:
+    for _ in range(2):  # the same orders again change nothing
+        folder.pipectl("run", "regions.yaml")
+    assert set(folder.states().values()) == {"success"}
+    report = (folder.root / "build/regions.csv").read_text()
+    assert report.splitlines() == ["region,orders,euros", "asia,3,18.3", "eu,3,27.75", "us,2,38.64"]
+    assert folder.rows("orders.db", "select * from loads order by region") == [("asia", 2), ("eu", 2), ("us", 2)]
+
+
+def test_regions_that_are_well_go_on_without_the_one_that_failed(folder: Folder) -> None:
+    orders = folder.root / "regions/us.csv"
+    good = orders.read_text()
+    orders.write_text(good.replace("12.00", "-12.00"))
+    folder.pipectl("run", "regions.yaml", code=1)
+    states = folder.states()
+    assert (states["region[us].transform"], states["region[us].load"]) == ("failed", "upstream_failed")
+    assert (states["region[eu].count"], states["report"]) == ("success", "upstream_failed")
+    orders.write_text(good)
+    folder.pipectl("resume", "--from", "region[us]")
+    rows = folder.instances()
+    assert {row["state"] for row in rows.values()} == {"success"}
+    assert {name for name, row in rows.items() if row["attempts"] == 2} == {
+        "region[us].extract",
+        "region[us].transform",
+    }
+    assert folder.rows("orders.db", "select * from loads order by region") == [("asia", 1), ("eu", 1), ("us", 1)]
+
+
+def test_publish_waits_for_a_person(folder: Folder) -> None:
+    said = folder.pipectl("run", "publish.yaml", "--no-wait", code=75)
+    assert "Publish 1.4, 10 bytes?" in said
+    assert folder.states() == {"build": "success", "check": "success", "ask": "waiting", "publish": "pending"}
+    folder.pipectl("approve", "latest", "-p", "channel=gamma", code=2)
+    folder.pipectl("approve", "latest", "-p", "channel=stable", "--comment", "looks good")
+    assert "looks good" in folder.pipectl("resume")
+    assert (folder.root / "build/stable/bread.txt").read_text() == "bread 1.4\n"
+
+
+def test_publish_does_nothing_where_the_answer_is_no(folder: Folder) -> None:
+    folder.pipectl("run", "publish.yaml", "--no-wait", code=75)
+    folder.pipectl("reject", "latest")
+    folder.pipectl("resume")
+    assert folder.states() == {"build": "success", "check": "success", "ask": "skipped", "publish": "skipped"}
+    assert not (folder.root / "build").exists()
+
+
+@pytest.fixture
+def incremental(tmp_path: Path) -> Folder:
+    folder = Folder(EXAMPLES / "incremental", tmp_path)
+    folder.pipectl("run", "incremental.yaml")
+    return folder
+
+
+def done_anew(folder: Folder) -> set[str]:
+    """What the newest run did by itself; all else was cached."""
+    states = folder.states()
+    assert set(states.values()) <= {"success", "cached"}
+    return {name for name, state in states.items() if state == "success"}
+
+
+CITIES = {f"convert[raw/{city}.csv]" for city in ("oslo", "paris", "rome")}
+
+
+def test_incremental_does_all_of_it_once(incremental: Folder) -> None:
+    assert done_anew(incremental) == {*CITIES, "summary"}
+    lines = (incremental.root / "build/summary.csv").read_text().splitlines()
+    assert lines == ["station,days,mean", "oslo,3,24.44", "paris,2,44.24", "rome,3,52.34"]
+    incremental.pipectl("run", "incremental.yaml")
+    assert done_anew(incremental) == set()
+    incremental.pipectl("run", "incremental.yaml", "--force")
+    assert done_anew(incremental) == {*CITIES, "summary"}
+
+
+def test_incremental_does_again_what_changed(incremental: Folder) -> None:
+    with (incremental.root / "raw/oslo.csv").open("a") as file:
+        file.write("2026-01-04,-1.0\n")
+    (incremental.root / "raw/rome.csv").touch()  # its time is no change
+    (incremental.root / "build/paris.json").unlink()
+    incremental.pipectl("run", "incremental.yaml")
+    assert done_anew(incremental) == {"convert[raw/oslo.csv]", "convert[raw/paris.csv]", "summary"}
+    (incremental.root / "raw/lima.csv").write_text("day,celsius\n2026-01-01,22.5\n")
+    incremental.pipectl("run", "incremental.yaml")
+    assert done_anew(incremental) == {"convert[raw/lima.csv]", "summary"}
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Folder, str]:
     """The flights example after its demo, and what the demo said."""
@@ -454,3 +622,18 @@ def test_flights_model_that_is_not_good_enough_is_refused(flights: tuple[Folder,
 def test_flights_of_a_month_that_is_not_there_are_refused(tmp_path: Path) -> None:
     folder = Folder(EXAMPLES / "flights", tmp_path)
     assert "months" in folder.pipectl("run", "flights.yaml", "-p", "months=[4]", code=2)
+
+
+def test_flights_search_scores_all_settings_and_then_only_new_ones(demo: tuple[Folder, str], tmp_path: Path) -> None:
+    folder = Folder(EXAMPLES / "flights", tmp_path)
+    shutil.copy(demo[0].root / "flights.db", folder.root)
+    given = ["run", "search.yaml", "-p", "months=[1]", "-p", "folds=[1, 2]", "-p", "depths=[3]"]
+    folder.pipectl(*given, "-p", "rates=[0.1]")
+    scores = {f"fold[{fold}].score[max_depth=3,learning_rate=0.1]" for fold in (1, 2)}
+    assert done_anew(folder) == {"features", "fold[1].split", "fold[2].split", *scores, "best", "train", "evaluate"}
+    folder.pipectl(*given, "-p", "rates=[0.1, 0.3]")
+    scores = {f"fold[{fold}].score[max_depth=3,learning_rate=0.3]" for fold in (1, 2)}
+    assert done_anew(folder) == {"features", *scores, "best", "train", "evaluate"}
+    outputs = folder.outputs()
+    assert outputs["best"]["tried"] == 2
+    assert outputs["evaluate"]["auc"] > outputs["evaluate"]["hour_auc"] > 0.5

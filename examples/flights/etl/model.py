@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,10 @@ NUMBERS = ("weekday", "hour", "distance", "seats", "age", "temp", "humid", "wind
 SEED = 2013
 
 
-def train(features: str, target: str) -> dict[str, Any]:
+def train(features: str, target: str, settings: Mapping[str, float] | None = None) -> dict[str, Any]:
     """Fit a model to the flights that are not held back, and write it to `target`."""
-    columns, late = _read(features, held_back=False)
-    model = _model().fit(columns, late)
+    columns, late, _ = read(features, held_back=False)
+    model = build(settings).fit(columns, late)
     with replacing(Path(target)) as part:
         joblib.dump(model, part)
     return {"path": target, "flights": len(late), "late_share": float(late.mean())}
@@ -40,7 +41,7 @@ def evaluate(features: str, model: str) -> dict[str, Any]:
     loses when a column is shuffled.
     """
     fitted: Pipeline = joblib.load(model)
-    columns, late = _read(features, held_back=True)
+    columns, late, _ = read(features, held_back=True)
     predicted = fitted.predict_proba(columns)[:, 1]
     hours = columns[:, len(CATEGORIES) + NUMBERS.index("hour")].astype(float)
     return {
@@ -55,12 +56,12 @@ def evaluate(features: str, model: str) -> dict[str, Any]:
     }
 
 
-def _model() -> Pipeline:
+def build(settings: Mapping[str, float] | None = None) -> Pipeline:
+    """A model that is not fitted yet; `settings` are some of HistGradientBoostingClassifier's, in place of our own."""
     codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
     places = list(range(len(CATEGORIES)))
-    boosting = HistGradientBoostingClassifier(
-        categorical_features=places, learning_rate=0.1, max_iter=60, min_samples_leaf=100, random_state=SEED
-    )
+    chosen = {"learning_rate": 0.1, "max_iter": 60, "min_samples_leaf": 100, **(settings or {})}
+    boosting = HistGradientBoostingClassifier(categorical_features=places, random_state=SEED, **chosen)
     return make_pipeline(make_column_transformer((codes, places), remainder="passthrough"), boosting)
 
 
@@ -72,11 +73,12 @@ def _importance(model: Pipeline, columns: np.ndarray, late: np.ndarray) -> dict[
     return {name: round(float(loss), 4) for loss, name in ranked}
 
 
-def _read(features: str, *, held_back: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Columns, the categories first, and whether each flight was late. An unknown number is NaN."""
+def read(features: str, *, held_back: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Columns, the categories first, whether each flight was late, and its day. An unknown number is NaN."""
     with Path(features).open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if (row["held_back"] == "1") is held_back]
     columns = np.empty((len(rows), len(CATEGORIES) + len(NUMBERS)), dtype=object)
     for place, name in enumerate(CATEGORIES + NUMBERS):
         columns[:, place] = [row[name] if name in CATEGORIES else float(row[name] or "nan") for row in rows]
-    return columns, np.array([row["late"] == "1" for row in rows], dtype=int)
+    late, days = (np.array([int(row[name]) for row in rows]) for name in ("late", "day"))
+    return columns, late, days

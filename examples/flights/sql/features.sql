@@ -3,6 +3,7 @@
 select
     case when flown.delay > {{ params.late_after }} then 1 else 0 end as late,
     case when flown.day % 5 = 0 then 1 else 0 end as held_back,
+    flown.day,
     flown.carrier,
     flown.origin,
     flown.weekday,
