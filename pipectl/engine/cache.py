@@ -59,6 +59,10 @@ class Answer:
     why: tuple[str, ...] = ()
 
 
+Looked = tuple[Request, Parts | None]
+"""What was looked for, and the parts of its key where these are known."""
+
+
 class Cache:
     """The successes of one pipeline, as one thread sees them; without a store there were none.
 
@@ -77,6 +81,7 @@ class Cache:
         force: bool = False,
         learns: bool = True,
         stopped: Callable[[], bool] = lambda: False,
+        looked: dict[str, Looked] | None = None,
     ) -> None:
         self._store = store
         self._pipeline = pipeline
@@ -87,7 +92,7 @@ class Cache:
         self._state = str(store.folder) if store else None
         self._hashes = Hashes(store.folder if store else None, writable=learns)
         self._digests = FileDigests(self._hashes, stopped)
-        self._looked: dict[str, tuple[Request, Parts | None]] = {}
+        self._looked = {} if looked is None else looked
 
     def look(self, instance: str, request: Request) -> Answer:
         """Whether the instance was done before. Raises StateError where the state cannot be read."""

@@ -1,15 +1,14 @@
-"""Looks for what was done before in a thread of its own, since files may take long to read: the loop goes on."""
+"""Looks for what was done before in threads of their own, since files may take long to read: the loop goes on."""
 
 from __future__ import annotations
 
 import os
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property, partial
-from itertools import count
-from queue import Empty, PriorityQueue, SimpleQueue
+from queue import Empty, SimpleQueue
 
 from pipectl.engine.cache import Answer, Cache
 from pipectl.engine.cache_key import Request
@@ -19,14 +18,13 @@ from pipectl.store.rows import Run
 from pipectl.store.store import Store
 
 _IDLE = 1.0  # seconds without work, after which what was learned is written down
-_STOP, _KEEP, _LOOK = range(3)  # what goes first
-_PATIENCE = 5.0  # seconds to wait for the thread at the end: a read from a dead disk does not end
+_PATIENCE = 5.0  # seconds to wait for a thread at the end: a read from a dead disk does not end
 
 _Work = Callable[[Cache], Answer]
 
 
 class Caches:
-    """The cache of one pipeline, asked by one loop. What attempts left comes before what others may find.
+    """The cache of one pipeline, asked by one loop. What attempts left never waits for what others look for.
 
     Without a `store` nothing was ever done. With `durable` the outputs of a success are on disk before it is kept; with
     `force` there are no hits.
@@ -51,24 +49,25 @@ class Caches:
             force=force,
             learns=store is not None and store.is_writable,
             now=now,
+            looked={},
         )
         self._stopping = threading.Event()
-        self._work: PriorityQueue[tuple[int, int, _Work | None]] = PriorityQueue()
-        self._order = count()
         self._answers: SimpleQueue[Answer | BaseException] = SimpleQueue()
         self._readable, self._wake = os.pipe()
         os.set_blocking(self._readable, False)
         os.set_blocking(self._wake, False)
+        self._looks = _Beside(self._opened, self._tell)
+        self._keeps = _Beside(self._opened, self._tell)
 
-    # In the thread beside the loop
+    # In the threads beside the loop
 
     def look(self, instance: str, request: Request) -> None:
         """Asks whether the instance was done before."""
-        self._ask(_LOOK, lambda cache: cache.look(instance, request))
+        self._looks.ask(lambda cache: cache.look(instance, request))
 
     def keep(self, instance: str, output: str | None) -> None:
         """Asks what to record of the success of an instance that was looked for, with its output as JSON text."""
-        self._ask(_KEEP, lambda cache: cache.keep(instance, output))
+        self._keeps.ask(lambda cache: cache.keep(instance, output))
 
     def fileno(self) -> int:
         """Readable when an answer is there."""
@@ -88,17 +87,31 @@ class Caches:
         return answers
 
     def close(self) -> None:
-        """Ends the thread, whatever it is at."""
+        """Ends the threads, whatever they are at."""
         self._stopping.set()
-        self._work.put((_STOP, 0, None))
         if "_here" in self.__dict__:
             self._here.close()
-        if "_thread" in self.__dict__:
-            self._thread.join(_PATIENCE)
-            if self._thread.is_alive():
-                return  # it may yet write to the descriptor
-        os.close(self._readable)
-        os.close(self._wake)
+        ended = [beside.close() for beside in (self._looks, self._keeps)]
+        if all(ended):  # else one may yet write to the descriptor
+            os.close(self._readable)
+            os.close(self._wake)
+
+    @contextmanager
+    def _opened(self) -> Iterator[Cache]:
+        """The cache as the calling thread sees it."""
+        store = self._store.beside() if self._store else None
+        cache = self._open(store, stopped=self._stopping.is_set)
+        try:
+            yield cache
+        finally:
+            cache.close()
+            if store:
+                store.close()
+
+    def _tell(self, answer: Answer | BaseException) -> None:
+        self._answers.put(answer)
+        with suppress(BlockingIOError):  # full: the loop will hear of it with those before
+            os.write(self._wake, b"\0")
 
     # In the thread that calls
 
@@ -116,9 +129,29 @@ class Caches:
     def _here(self) -> Cache:
         return self._open(self._store)
 
-    def _ask(self, urgency: int, work: _Work) -> None:
-        self._work.put((urgency, next(self._order), work))
+
+class _Beside:
+    """A thread that does one work after the other, from the first that it is asked for on."""
+
+    def __init__(
+        self, opened: Callable[[], AbstractContextManager[Cache]], tell: Callable[[Answer | BaseException], None]
+    ) -> None:
+        self._opened = opened
+        self._tell = tell
+        self._work: SimpleQueue[_Work | None] = SimpleQueue()
+
+    def ask(self, work: _Work) -> None:
+        """Asks for a work, whose answer is told."""
+        self._work.put(work)
         self._thread  # noqa: B018 - which starts it
+
+    def close(self) -> bool:
+        """Ends the thread; whether it has ended."""
+        self._work.put(None)
+        if "_thread" not in self.__dict__:
+            return True
+        self._thread.join(_PATIENCE)
+        return not self._thread.is_alive()
 
     @cached_property
     def _thread(self) -> threading.Thread:
@@ -128,31 +161,17 @@ class Caches:
 
     def _serve(self) -> None:
         try:
-            self._answer_all()
+            with self._opened() as cache:
+                while work := self._next(cache):
+                    self._tell(work(cache))
         except Stopped:
             pass
         except BaseException as error:  # noqa: BLE001 - the loop hears of it
             self._tell(error)
 
-    def _answer_all(self) -> None:
-        store = self._store.beside() if self._store else None
-        cache = self._open(store, stopped=self._stopping.is_set)
-        try:
-            while work := self._next(cache):
-                self._tell(work(cache))
-        finally:
-            cache.close()
-            if store:
-                store.close()
-
     def _next(self, cache: Cache) -> _Work | None:
         try:
-            return self._work.get(timeout=_IDLE)[2]
+            return self._work.get(timeout=_IDLE)
         except Empty:
             cache.flush()
-            return self._work.get()[2]
-
-    def _tell(self, answer: Answer | BaseException) -> None:
-        self._answers.put(answer)
-        with suppress(BlockingIOError):  # full: the loop will hear of it with those before
-            os.write(self._wake, b"\0")
+            return self._work.get()

@@ -36,7 +36,7 @@ from pipectl.events import (
 from pipectl.executors.base import Executor
 from pipectl.graph import Node
 from pipectl.masking import Masker
-from pipectl.model import Cause, Job, Outcome, RunState, State
+from pipectl.model import ENDED, Cause, Job, Outcome, RunState, State
 from pipectl.plan import Ask, Decision, Plan
 from pipectl.store.rows import Held, Log
 from pipectl.tasks.base import TaskFailed
@@ -280,6 +280,8 @@ class Runner:
             log = Log(node.name, outcome.attempt, outcome.log_size, outcome.log_file, outcome.log)
             self._ledger.log(log)
         self._emit(self._ends.event(node, outcome, verdict, self._clock.now()))
+        if node.state in ENDED:
+            self._starts.done(node)
 
     def _take_answers(self) -> None:
         """What was done before, and what is known of the outputs that attempts left."""

@@ -35,6 +35,7 @@ from pipectl.store.store import Store
 if TYPE_CHECKING:
     from pipectl.engine.caches import Caches  # what most pipelines have none of
     from pipectl.engine.waits import WaitingRoom
+    from pipectl.store.instance_locks import InstanceLocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ class Session:
             outputs=outputs,
             masker=masker,
             clock=self._clock,
-            starts=Starts(self._plan, preparer, outputs, pools, caches),
+            starts=Starts(self._plan, preparer, outputs, pools, caches, self._instance_locks(means)),
             ends=ends,
             room=self._room(means, masker, ends),
             may_leave=may_leave,
@@ -152,6 +153,13 @@ class Session:
 
         force = bool(self._run.options.get("force"))
         return Caches(self._store, self._pipeline.name, masker=masker, durable=self._durability == "full", force=force)
+
+    def _instance_locks(self, means: Means) -> InstanceLocks | None:
+        if not means.cached:
+            return None
+        from pipectl.store.instance_locks import InstanceLocks
+
+        return InstanceLocks(self._store.folder / "locks", self._pipeline.name)
 
     def _room(self, means: Means, masker: Masker, ends: Ends) -> WaitingRoom | None:
         if not means.waits:

@@ -17,29 +17,43 @@ from pipectl.template import TemplateError
 if TYPE_CHECKING:
     from pipectl.engine.cache import Answer  # what most pipelines have none of
     from pipectl.engine.caches import Caches
+    from pipectl.store.instance_locks import InstanceLocks
     from pipectl.store.pools import Pools
 
 
+_LOOK_ELSEWHERE = 0.2  # seconds between looks at what other runs do
+
+
 class Starts:
-    """The starts of one run. `pools` and `caches` are None where no task needs them."""
+    """The starts of one run. `pools`, and `caches` with their `locks`, are None where no task needs them."""
 
     def __init__(
-        self, plan: Plan, preparer: Preparer, outputs: Outputs, pools: Pools | None = None, caches: Caches | None = None
+        self,
+        plan: Plan,
+        preparer: Preparer,
+        outputs: Outputs,
+        pools: Pools | None = None,
+        caches: Caches | None = None,
+        locks: InstanceLocks | None = None,
     ) -> None:
         self._plan = plan
         self._preparer = preparer
         self._outputs = outputs
         self._pools = pools
         self._caches = caches
+        self._locks = locks
         self._shut: set[str] = set()
         self._look_at: float | None = None  # when pools that were short are to be asked again
         self._faults: dict[str, TaskFailed | TemplateError] = {}
         self._asked: dict[str, Node] = {}  # whether these were done before
         self._known: dict[str, Node] = {}  # of these it is known
+        self._elsewhere: dict[str, Node] = {}  # these another run does now
+        self._look_elsewhere_at = 0.0
 
     def next(self, now: float) -> Node | None:
         """The instance that is to start next, with what it needs of pools in its hands; None where none may."""
         self._open_pools(now)
+        self._look_elsewhere(now)
         while node := self._plan.next_ready():
             if self._is_asked(node):
                 continue
@@ -68,16 +82,22 @@ class Starts:
             self._pools.give_back(node.name)
             self._look_at = None if self._look_at is None else 0.0
 
+    def done(self, node: Node) -> None:
+        """Lets other runs do the instance, which has no further attempt."""
+        if self._locks is not None and node.name in self._known:
+            self._locks.free(node.name)
+
     def due(self, now: float) -> float | None:
         """When `next` is to be asked again, though nothing else happens."""
         if self._asked and self.fileno() is None:
             return now
-        return self._look_at if self._shut else None
+        times = [self._look_at if self._shut else None, self._look_elsewhere_at if self._elsewhere else None]
+        return min((at for at in times if at is not None), default=None)
 
     @property
     def pending(self) -> bool:
         """Whether something may start later that nothing else in this run brings about."""
-        return bool(self._shut or self._asked)
+        return bool(self._shut or self._asked or self._elsewhere)
 
     def close(self) -> None:
         """Frees what is left, and ends what goes on beside the loop."""
@@ -85,6 +105,8 @@ class Starts:
             self._pools.close()
         if self._caches is not None:
             self._caches.close()
+        if self._locks is not None:
+            self._locks.close()
 
     def _open_pools(self, now: float) -> None:
         """Once a turn: who does not ask when it is time to loses its turn."""
@@ -138,10 +160,26 @@ class Starts:
                 continue
             if answer.hit:
                 found.append(answer)
-            else:
+                if self._locks is not None:
+                    self._locks.free(node.name)
+            elif self._locks is None or self._locks.take(node.name):
                 self._known[node.name] = node
                 self._plan.admission.push(node)
+            else:
+                self._elsewhere[node.name] = node
         return found
+
+    def _look_elsewhere(self, now: float) -> None:
+        """What another run has done by now may be found."""
+        if self._locks is None or not self._elsewhere or now < self._look_elsewhere_at:
+            return
+        self._look_elsewhere_at = now + _LOOK_ELSEWHERE
+        for name, node in list(self._elsewhere.items()):
+            if node.state is not State.QUEUED:
+                del self._elsewhere[name]
+            elif self._locks.take(name):
+                del self._elsewhere[name]
+                self._plan.admission.push(node)
 
     def keep(self, node: Node, output: str | None) -> bool:
         """Asks what is to be recorded so that a success is known again; false where it is not to be known."""

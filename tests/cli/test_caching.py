@@ -355,13 +355,36 @@ def test_constants_of_inline_code_and_expectations_are_part_of_the_key(project: 
     project.run(text.replace("x: 1", "x: 2").replace("cache: {}", "cache: {}, expect: output > 5"), code=1)
 
 
-def test_what_an_attempt_left_is_kept_before_others_are_looked_for(project: Project) -> None:
-    with (project.root / "big").open("wb") as big:
-        big.truncate(1 << 30)
-    project.run("""
+def test_what_another_run_does_now_is_waited_for_and_then_found(project: Project) -> None:
+    project.write(
+        "p.yaml",
+        """
         tasks:
-          first: {shell: 'true'}
-          a: {cache: {outputs: o}, shell: 'echo 1 > o'}
-          slow: {needs: first, foreach: [1, 2, 3, 4], cache: {inputs: big, key: "{{ item }}"}, shell: 'true'}
-    """)
-    assert set(project.states().values()) == {"success"}
+          a: {cache: {outputs: out}, shell: 'echo $$ >> started; printf half > out; read line < go; printf full > out'}
+        """,
+    )
+    os.mkfifo(project.root / "go")
+    first = project.start("run", "p.yaml")
+    wait_until(lambda: (project.root / "started").exists())
+    second = project.start("run", "p.yaml", "--output", "json")
+    wait_until(lambda: len(project.runs()) == 2)
+    (project.root / "go").write_text("on\n")
+    assert (first.wait(20), second.wait(20)) == (0, 0)
+    assert len((project.root / "started").read_text().splitlines()) == 1
+    assert project.states() == {"a": "cached"}
+
+
+def test_what_a_killed_run_was_doing_is_done_by_the_one_that_waits(project: Project) -> None:
+    project.write(
+        "p.yaml",
+        "tasks: {a: {cache: {outputs: out}, shell: 'echo $$ >> started; printf x > out; test -e go || sleep 60'}}",
+    )
+    first = project.start("run", "p.yaml")
+    wait_until(lambda: (project.root / "started").exists())
+    second = project.start("run", "p.yaml")
+    wait_until(lambda: len(project.runs()) == 2)
+    (project.root / "go").touch()
+    kill_runner(first)
+    assert second.wait(20) == 0
+    assert len((project.root / "started").read_text().splitlines()) == 2
+    assert project.states() == {"a": "success"}

@@ -407,7 +407,19 @@ def test_a_close_ends_what_is_still_being_read(lab: Lab) -> None:
     caches.look("a", lab.request())
     caches.close()
     lab.opened.remove(caches)
-    assert not caches._thread.is_alive()
+    assert not caches._looks._thread.is_alive()
+
+
+def test_what_an_attempt_left_does_not_wait_for_what_another_looks_for(lab: Lab) -> None:
+    with (lab.root / "huge").open("wb") as file:
+        file.truncate(1 << 40)  # whose reading outlives the test
+    (lab.root / "out.txt").write_text("done")
+    caches = lab.open()
+    caches.look("a", lab.request())
+    assert [answer.instance for answer in wait(caches)] == ["a"]
+    caches.look("b", lab.request(inputs=("huge",)))
+    caches.keep("a", None)
+    assert [(answer.instance, answer.kind) for answer in wait(caches)] == [("a", "keep")]
 
 
 def test_outputs_that_cannot_be_brought_to_disk_fail_the_attempt(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
