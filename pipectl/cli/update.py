@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from pipectl.cli.carry import look_outside
 from pipectl.cli.definition import find_definition, given_params
 from pipectl.engine.differences import Differences, Given, differences
-from pipectl.engine.recorded import part_of
 from pipectl.engine.scopes import run_names
 from pipectl.engine.world import compute_vars
 from pipectl.errors import UsageError
@@ -39,7 +38,7 @@ def update(store: Store, run: Run, before: Pipeline, wanted: Wanted, state: str 
     after, key = before, run.definition
     if wanted.updated:
         found = find_definition(before.file, state, store)
-        after = part_of(build(found.definition.document), run.options)
+        after = _part(store, run, build(found.definition.document))
         key = store.keep_definition(found.definition)
         if after.name != run.pipeline:
             raise UsageError(
@@ -57,3 +56,23 @@ def update(store: Store, run: Run, before: Pipeline, wanted: Wanted, state: str 
         event=RunUpdated(time.time(), key, params, values),
         differences=differences(Given(before, run.params, run.vars), Given(after, params, values)),
     )
+
+
+def _part(store: Store, run: Run, pipeline: Pipeline) -> Pipeline:
+    """What was selected, of the edited pipeline; outputs of the rest that it uses and did not before are kept for it.
+
+    Raises UsageError where there are none.
+    """
+    chosen = run.options.get("selection")
+    if not chosen:
+        return pipeline
+    from pipectl.engine.earlier import earlier_outputs
+    from pipectl.outline import task_path
+    from pipectl.selection import Selection, select
+
+    selected = select(pipeline, Selection(**chosen))
+    known = {task_path(name) for name in store.earlier(run)}
+    missing = {path: user for path, user in selected.wanted.items() if path not in known}
+    if missing:
+        store.keep_earlier(run, earlier_outputs(store, run.pipeline, missing))
+    return selected.pipeline

@@ -15,7 +15,7 @@ from typing import Any
 from pipectl.labels import param_variable
 from pipectl.model import Pipeline, Task
 
-_FIELDS = ("type", "body", "needs", "trigger", "when", "foreach", "env", "cwd", "expect")
+_FIELDS = ("type", "body", "needs", "left_out", "trigger", "when", "foreach", "env", "cwd", "expect")
 """What a task is; how often it is tried, for how long and beside what does not change what it did."""
 
 _LONGEST_SHOWN = 60
@@ -90,7 +90,7 @@ def _why(before: Task, after: Task, named: Mapping[str, str]) -> str:
 
 def _where(key: str, task: Task, old: Any, new: Any) -> str:
     if key != "body":
-        return key
+        return "needs" if key == "left_out" else key
     inner = next((name for name in {**old, **new} if old.get(name) != new.get(name)), "")
     return f"{task.type}.{inner}"
 

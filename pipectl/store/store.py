@@ -132,10 +132,7 @@ class Store:
                 values,
             ).lastrowid
             assert number is not None
-            connection.executemany(
-                "INSERT INTO outputs (run, instance, value) VALUES (?, ?, ?)",
-                [(number, _EARLIER + name, text) for name, text in new.earlier.items()],
-            )
+            _insert_earlier(connection.executemany, number, new.earlier)
             _insert_events(connection.executemany, number, 0, [RunStarted(now)])
 
     def take(self, run: Run, patience: float = 0.0) -> Held:
@@ -262,6 +259,11 @@ class Store:
         )
         return {name.removeprefix(_EARLIER): text for name, text in rows}
 
+    def keep_earlier(self, run: Run, outputs: Mapping[str, str]) -> None:
+        """Keeps such outputs with a run that was made before."""
+        with self._database.transaction() as connection:
+            _insert_earlier(connection.executemany, run.number, outputs)
+
     def runs_with_success(self, pipeline: str, task: str) -> list[str]:
         """The ids of the runs of a pipeline in which a task, or what is in it, succeeded, newest first."""
         from pipectl.store import history
@@ -357,6 +359,13 @@ _WITHIN = "(instance > ? AND instance < ? OR instance > ? AND instance < ?)"
 def _within(group: str) -> tuple[str, str, str, str]:
     """The bounds of the names of what is in a group, `group.task`, and of the copies of a task, `task[item]`."""
     return f"{group}.", f"{group}/", f"{group}[", f"{group}\\"
+
+
+def _insert_earlier(executemany: Any, run: int, outputs: Mapping[str, str]) -> None:
+    executemany(
+        "INSERT OR REPLACE INTO outputs (run, instance, value) VALUES (?, ?, ?)",
+        [(run, _EARLIER + name, text) for name, text in outputs.items()],
+    )
 
 
 def _insert_events(executemany: Any, run: int, after: int, events: Sequence[Event]) -> None:

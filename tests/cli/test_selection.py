@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Project
+from tests.conftest import Project, wait_until
+from tests.killing import kill_runner
 
 PIPELINE = """
 tasks:
@@ -145,3 +146,48 @@ def test_names_of_nothing_are_exit_2(project: Project, command: str) -> None:
     project.write("p.yaml", PIPELINE)
     assert "did you mean `region`?" in project(command, "p.yaml", "--from", "regoin", code=2).stderr
     assert "nothing is left" in project(command, "p.yaml", "--only", "a", "--skip", "a", code=2).stderr
+
+
+def test_part_that_was_killed_is_resumed_with_the_outputs_that_it_had_of_the_rest(project: Project) -> None:
+    text = """
+        tasks:
+          a: {python: "output = 1"}
+          b: {needs: a, python: "output = inputs['a'] + 1"}
+          c: {needs: b, shell: 'echo "$B" >> trace; until test -e go; do sleep 0.02; done', env: {B: "{{ inputs['b'] }}"}}
+          d: {needs: c, shell: echo d >> trace}
+        """
+    (project.root / "go").touch()
+    project.run(text)
+    (project.root / "go").unlink()
+    process = project.start("run", "p.yaml", "--from", "c")
+    wait_until(lambda: project.lines("trace") == ["2", "d", "2"])
+    kill_runner(process)
+    killed = project.runs()[0]["id"]
+    project("run", "p.yaml", "--only", "a", code=0)
+    (project.root / "go").touch()
+    project("resume", code=0)
+    assert project.lines("trace") == ["2", "d", "2", "2", "d"]
+    assert project.states(killed) == {"c": "success", "d": "success"}
+
+
+def test_updated_part_gets_what_it_newly_uses_of_the_rest_or_is_refused(project: Project) -> None:
+    text = """
+        tasks:
+          a: {python: "output = 1"}
+          z: {python: "output = 5"}
+          b: {needs: a, python: "output = inputs['a']"}
+          k: {needs: b, shell: test -e ok}
+        """
+    (project.root / "ok").touch()
+    project.run(text)
+    (project.root / "ok").unlink()
+    project("run", "p.yaml", "--from", "b", code=1)
+    edited = text.replace("b: {needs: a, ", "b: {needs: [a, z], ").replace("inputs['a']", "inputs['a'] + inputs['z']")
+    project.write("p.yaml", edited)
+    (project.root / "ok").touch()
+    assert "`b` has another `python.code`" in project("resume", "--updated", code=0).stderr
+    assert project.output("b") == 6
+    project.write("p.yaml", edited.replace("z: ", "never: ").replace("z]", "never]").replace("['z']", "['never']"))
+    refused = project("resume", "--updated", code=2)
+    assert "`never`" in refused.stderr
+    assert project.output("b") == 6
