@@ -6,13 +6,14 @@ Groups, and tasks with `foreach`, are nodes as well: each is one upstream and on
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from pipectl.labels import item_labels
 from pipectl.model import ENDED, State, Task, TriggerRule
+from pipectl.task_tree import every_task, heights
 from pipectl.trigger_rules import Upstreams
 
 Weight = tuple[int, int, int]
@@ -341,15 +342,6 @@ def lookup(node: Node, need: str) -> Node:
     return _find(node.scope, need)
 
 
-def relative(user: str, need: str) -> str:
-    """How `inputs` call an upstream: its path without the groups that it shares with its user."""
-    theirs, ours = need.split("."), user.split(".")
-    shared = 0
-    while shared < len(theirs) - 1 and shared < len(ours) - 1 and theirs[shared] == ours[shared]:
-        shared += 1
-    return ".".join(theirs[shared:])
-
-
 def names_item(task: Task) -> bool:
     """Whether the task's `when` is looked at for each item."""
     return task.foreach is not None and isinstance(task.when, str) and _names_item(task.when)
@@ -370,78 +362,6 @@ def _find(scope: Group, need: str) -> Node:
         assert isinstance(node, Group)
         node = node.members[step]
     return node
-
-
-def every_task(tasks: Mapping[str, Task], prefix: str = "") -> Iterator[tuple[str, Task]]:
-    """All tasks with their paths through all groups, in the order of the file."""
-    for name, task in tasks.items():
-        path = prefix + name
-        yield path, task
-        if task.is_group:
-            yield from every_task(task.children, f"{path}.")
-
-
-def heights(tasks: Mapping[str, Task]) -> dict[str, int]:
-    """How many tasks the longest chain from each one down has, itself included, by path."""
-    return {path: int(length) for path, length in longest(tasks, lambda _: 1).items()}
-
-
-def longest(tasks: Mapping[str, Task], weigh: Callable[[str], float]) -> dict[str, float]:
-    """What the heaviest chain from each task down weighs, itself included, by path; groups themselves weigh nothing."""
-    ahead: dict[str, list[str]] = {}  # a group begins at its path, and ends at its path and a dot
-    ends: dict[str, str] = {}
-    prefixes: dict[str, str] = {}
-    for path, task, prefix in _placed(tasks, "", ""):
-        ahead[path] = []
-        ends[path] = path
-        prefixes[path] = prefix
-        if task.is_group:
-            ends[path] = f"{path}."
-            ahead[ends[path]] = []
-    for path, task, prefix in _placed(tasks, "", ""):
-        for need in task.needs:
-            ahead[ends[prefix + need]].append(path)
-        group, _, _ = path.rpartition(".")
-        if group:
-            ahead[group].append(path)
-            ahead[ends[path]].append(ends[group])
-    found: dict[str, float] = {}
-    for key in reversed(_sorted(ahead)):
-        below = max((found[other] for other in ahead[key]), default=0)
-        found[key] = below + (weigh(key) if ends.get(key) == key else 0)
-    return {path: found[path] for path in ends}
-
-
-def own_tasks(tasks: Mapping[str, Task]) -> Iterator[Task]:
-    """All tasks that one pipeline declares, those in its groups too; sub-pipelines are one task each."""
-    for task in tasks.values():
-        yield task
-        yield from own_tasks(task.tasks)
-
-
-def _placed(tasks: Mapping[str, Task], prefix: str, pipeline: str) -> Iterator[tuple[str, Task, str]]:
-    """All tasks with their paths, and with the path of the sub-pipeline that their names are relative to."""
-    for name, task in tasks.items():
-        path = prefix + name
-        yield path, task, pipeline
-        if task.is_group:
-            inner = f"{path}."
-            yield from _placed(task.children, inner, inner if task.pipeline else pipeline)
-
-
-def _sorted(ahead: Mapping[str, list[str]]) -> list[str]:
-    """The keys, each before those ahead of it; without recursion, so that chains may be long."""
-    missing = dict.fromkeys(ahead, 0)
-    for others in ahead.values():
-        for other in others:
-            missing[other] += 1
-    order = [key for key, count in missing.items() if not count]
-    for key in order:
-        for other in ahead[key]:
-            missing[other] -= 1
-            if not missing[other]:
-                order.append(other)
-    return order
 
 
 def frames(node: Node) -> list[Node]:

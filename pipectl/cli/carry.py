@@ -18,13 +18,13 @@ from pipectl.engine.world import World
 from pipectl.errors import PipelineError
 from pipectl.events import RunUpdated
 from pipectl.executors.guard import Guard, GuardDied
-from pipectl.graph import every_task, own_tasks
 from pipectl.model import Durability, Pipeline, RunState
 from pipectl.reports import report_for
 from pipectl.reports.base import Report
 from pipectl.spec import world as outside
 from pipectl.store.rows import Held, Run
 from pipectl.store.store import Store
+from pipectl.task_tree import every_task, own_tasks
 
 if TYPE_CHECKING:
     from pipectl.cli.prompt import Prompt

@@ -19,7 +19,6 @@ from pipectl.engine.scopes import Setting, run_names
 from pipectl.engine.session import usable_cores
 from pipectl.engine.world import World, compute_vars, connections_of
 from pipectl.errors import PipelineError, Problem, UsageError, render_problem
-from pipectl.graph import every_task, own_tasks
 from pipectl.masking import MASK, Masker
 from pipectl.model import Pipeline
 from pipectl.selection import Selected, Selection, select
@@ -27,6 +26,7 @@ from pipectl.spec import world as outside
 from pipectl.spec.params import resolve
 from pipectl.store.folder import has_state, of_pipeline
 from pipectl.store.store import Store
+from pipectl.task_tree import every_task, own_tasks
 
 if TYPE_CHECKING:
     from pipectl.engine.caches import Caches

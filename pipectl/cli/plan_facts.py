@@ -12,10 +12,11 @@ from pipectl.cli.simulation_facts import assumed_facts, critical_path_facts, use
 from pipectl.engine.assumptions import Items
 from pipectl.engine.simulation import Simulation, simulate
 from pipectl.events import AttemptStarted, TaskClosed
-from pipectl.graph import Node, every_task, lookup, relative
+from pipectl.graph import Node, lookup
 from pipectl.model import State, Task, TriggerRule
 from pipectl.reports.text import listed
 from pipectl.run_view import InstanceView
+from pipectl.task_tree import every_task, relative
 from pipectl.tasks.base import TaskFailed
 from pipectl.template import bare
 

@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import PurePath
 
 from pipectl.drawing.notes import copies, notes_of
-from pipectl.graph import heights
 from pipectl.model import Pipeline
 from pipectl.outline import Place, outline
+from pipectl.task_tree import heights
 
 _KINDS = {None: "join", "tasks": "group"}
 

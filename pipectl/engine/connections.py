@@ -7,9 +7,9 @@ from typing import Any
 
 from pipectl.connections import Connection, render
 from pipectl.errors import PipelineError, Problem
-from pipectl.graph import own_tasks
 from pipectl.model import Pipeline
 from pipectl.spec.world import shown_file, work
+from pipectl.task_tree import own_tasks
 from pipectl.template import Renderer, TemplateError
 
 

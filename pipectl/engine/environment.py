@@ -10,9 +10,9 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any
 
-from pipectl.graph import own_tasks
 from pipectl.labels import param_variable
 from pipectl.model import Pipeline, Secret
+from pipectl.task_tree import own_tasks
 from pipectl.template import Reference, TemplateError, has_expression, references, to_text
 
 Render = Callable[[Any, Mapping[str, str]], Any]  # a value, and the environment that its expressions see

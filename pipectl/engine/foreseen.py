@@ -5,9 +5,10 @@ from __future__ import annotations
 from pipectl.engine.cache import Answer
 from pipectl.engine.cache_key import Request
 from pipectl.engine.caches import Caches
-from pipectl.graph import Container, Node, lookup, relative
+from pipectl.graph import Container, Node, lookup
 from pipectl.model import State
 from pipectl.plan import Plan
+from pipectl.task_tree import relative
 
 
 class ForeseenCaches:

@@ -10,10 +10,11 @@ from pipectl.engine.known import Known
 from pipectl.engine.outputs import Outputs, absent_name
 from pipectl.engine.prepare import Preparer
 from pipectl.engine.scopes import Scope, Setting, scopes
-from pipectl.graph import Fan, Group, Node, frames, relative
+from pipectl.graph import Fan, Group, Node, frames
 from pipectl.model import Command, Job, Pipeline
 from pipectl.plan import Plan
 from pipectl.programs import find_program
+from pipectl.task_tree import relative
 from pipectl.tasks import python, shell
 from pipectl.tasks.base import TaskFailed
 from pipectl.template import TemplateError

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from pipectl.admission import GPUS
 from pipectl.engine.clock import Clock
-from pipectl.graph import every_task, own_tasks
 from pipectl.model import Pipeline, Pool
+from pipectl.task_tree import every_task, own_tasks
 
 if TYPE_CHECKING:
     from pipectl.store.pools import Pools  # what most pipelines have none of

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
-from pipectl.graph import Fan, Group, Node, lookup, relative
+from pipectl.graph import Fan, Group, Node, lookup
 from pipectl.model import ENDED
 from pipectl.outline import beside
+from pipectl.task_tree import relative
 
 _MANY = 20  # children whose outputs are read together
 

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from pipectl.engine.environment import attempt_variables, extend, uses, with_named_secrets
 from pipectl.engine.outputs import Outputs, absent_name
 from pipectl.engine.scopes import Scope, Setting, item_names
-from pipectl.graph import ITEM_NAMES, Fan, Node, frames, lookup, relative
+from pipectl.graph import ITEM_NAMES, Fan, Node, frames, lookup
 from pipectl.labels import item_variables
 from pipectl.model import Job
 from pipectl.outline import task_path
 from pipectl.plan import Plan
+from pipectl.task_tree import relative
 from pipectl.tasks import find
 from pipectl.tasks.base import TaskFailed
 from pipectl.template import Computed, TemplateError, to_json

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from pipectl.engine.environment import caller_environment, extend, run_variables
 from pipectl.engine.outputs import Outputs, absent_name
 from pipectl.engine.world import World, connections_of
-from pipectl.graph import Group, Node, frames, lookup, relative
+from pipectl.graph import Group, Node, frames, lookup
 from pipectl.model import Pipeline
+from pipectl.task_tree import relative
 from pipectl.template import Renderer
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping
 from itertools import chain
 
-from pipectl.graph import longest
 from pipectl.model import ENDED, State, Task
 from pipectl.outline import Place, outline, task_path
 from pipectl.run_view import RunView
+from pipectl.task_tree import longest
 
 
 class Forecast:

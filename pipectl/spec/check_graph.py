@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipectl.errors import Problem
-from pipectl.graph import relative
 from pipectl.spec.declaration import Declaration
 from pipectl.spec.nesting import Named, around, is_group
 from pipectl.spec.source import Part
 from pipectl.spec.words import did_you_mean
+from pipectl.task_tree import relative
 
 _LONGEST_SHOWN = 12
 Needs = dict[str, tuple[str, ...]]

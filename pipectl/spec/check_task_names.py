@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pipectl.graph import relative
 from pipectl.spec.check_graph import Graph
 from pipectl.spec.declaration import Declaration
 from pipectl.spec.nesting import Named
 from pipectl.spec.words import did_you_mean
+from pipectl.task_tree import relative
 
 _OF_TASK = ("output", "state", "exit_code", "error")
 _OF_LISTS = frozenset({"count", "index"})

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pipectl.graph import every_task
 from pipectl.machine import gpu_ids
 from pipectl.model import Pipeline, Task
+from pipectl.task_tree import every_task
 
 
 def too_many_gpus(pipeline: Pipeline, environ: Mapping[str, str]) -> Iterator[tuple[Task, str, str]]:

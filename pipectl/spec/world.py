@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from pipectl.errors import PipelineError, Problem
-from pipectl.graph import every_task
 from pipectl.model import Pipeline, Secret, Task
 from pipectl.programs import split_command
+from pipectl.task_tree import every_task
 
 _SHORTEST_SECRET = 4
 _COMMAND_SECONDS = 60

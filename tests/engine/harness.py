@@ -15,7 +15,6 @@ from pipectl.engine.scopes import Setting, run_names
 from pipectl.engine.world import World
 from pipectl.events import Event
 from pipectl.executors.base import Executor
-from pipectl.graph import own_tasks
 from pipectl.masking import Masker
 from pipectl.model import Pipeline, RunState, State, Task
 from pipectl.plan import Plan
@@ -24,6 +23,7 @@ from pipectl.store.cache import CacheRow
 from pipectl.store.definitions import Definition
 from pipectl.store.rows import Log, NewRun, Run
 from pipectl.store.store import Store, new_run_id
+from pipectl.task_tree import own_tasks
 from tests.fakes import FakeClock
 
 MOMENT = datetime(2026, 1, 31, 6, tzinfo=UTC)

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipectl.errors import PipelineError
-from pipectl.graph import heights
 from pipectl.model import Pipeline, Task
 from pipectl.spec.build import build
 from pipectl.spec.load import load_text
+from pipectl.task_tree import heights
 
 
 def pipeline(text: str) -> Pipeline:

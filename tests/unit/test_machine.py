@@ -93,7 +93,11 @@ def test_declared_devices_are_the_first_of_those_that_the_caller_leaves(tmp_path
 
 def test_declared_devices_need_not_be_found(tmp_path):
     assert gpu_ids({}, 2, tmp_path) == ["0", "1"]
-    assert gpu_ids({"CUDA_VISIBLE_DEVICES": ""}, 2, tmp_path) == ["0", "1"]
+
+
+@pytest.mark.parametrize("hidden", ["", "-1"])
+def test_a_caller_that_hides_all_devices_is_heeded(tmp_path, hidden):
+    assert gpu_ids({"CUDA_VISIBLE_DEVICES": hidden}, 2, tmp_path) == []
 
 
 def test_devices_are_found_by_their_files_then_by_the_driver(tmp_path):

@@ -42,7 +42,7 @@ def main(
 def _check(file: str) -> tuple[list[Problem], int]:
     """The problems of a file, and how many tasks it has where it is valid."""
     from pipectl.cli.definition import read_pipeline
-    from pipectl.graph import every_task
+    from pipectl.task_tree import every_task
 
     try:
         pipeline, warnings = read_pipeline(file)

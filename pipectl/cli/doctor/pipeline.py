@@ -18,12 +18,13 @@ from pipectl.engine.outputs import Outputs
 from pipectl.engine.scopes import Setting, run_names
 from pipectl.engine.world import World
 from pipectl.errors import PipelineError, Problem, StateError
-from pipectl.graph import Container, Fan, Graph, Node, every_task, own_tasks
+from pipectl.graph import Container, Fan, Graph, Node
 from pipectl.masking import MASK
 from pipectl.model import Pipeline
 from pipectl.plan import Plan
 from pipectl.reports.text import listed
 from pipectl.store.folder import of_pipeline
+from pipectl.task_tree import every_task, own_tasks
 from pipectl.tasks import python
 from pipectl.tasks.base import TaskFailed
 
