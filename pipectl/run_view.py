@@ -109,7 +109,7 @@ class RunView:
         self.sessions: list[Span] = []
         self.heard = 0.0  # when the newest event was
         self._folders: dict[str, _Folder] = {}
-        self._former: dict[str, InstanceView] = {}  # what is forgotten for now, with its attempts
+        self._former: dict[str, InstanceView] = {}  # what a resume has folded, with its attempts
         for index, (name, task) in enumerate(tasks.items()):
             self._add(task, name, name, (index,))
 

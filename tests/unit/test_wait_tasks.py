@@ -16,10 +16,10 @@ from pipectl.template import Renderer, TemplateError
 
 @dataclass
 class Context:
-    """An attempt in `/work`, of a pipeline in `/home/me/pipelines`."""
+    """An attempt in `/data`, of a pipeline in `/home/me/pipelines`."""
 
     folder: str = "/home/me/pipelines"
-    cwd: str = "/work"
+    cwd: str = "/data"
     env: Mapping[str, str] = field(default_factory=lambda: {"HOME": "/home/me", "PATH": "/bin"})
     timeout: float | None = None
     state_file: str = ""
@@ -40,7 +40,7 @@ def facts(kind: str, value: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("kind", "value", "told"),
     [
-        ("file", "in/{{ params.day }}/*.csv", {"path": "/work/in/2026-01-31/*.csv"}),
+        ("file", "in/{{ params.day }}/*.csv", {"path": "/data/in/2026-01-31/*.csv"}),
         ("file", "/x", {"path": "/x"}),
         ("file", "~/x", {"path": "/home/me/x"}),
         ("until", "{{ params.day }}", {"moment": 1769817600.0}),
@@ -99,7 +99,7 @@ def test_look_by_a_process_is_what_a_task_of_that_type_does() -> None:
         ),
         ("for", 90.0, "for 1m 30s"),
         ("until", "2026-01-31", "until 2026-01-31T00:00:00+00:00"),
-        ("file", "x", "file /work/x"),
+        ("file", "x", "file /data/x"),
     ],
 )
 def test_words_say_what_is_waited_for(kind: str, value: object, words: str) -> None:
