@@ -329,3 +329,10 @@ def test_cancel_ends_children_too(project: Project) -> None:
     project("cancel")
     assert process.wait(20) == 1
     assert project.states() == {"child.a": "cancelled", "child.b": "cancelled"}
+
+
+def test_variable_of_a_childs_secret_is_not_known_to_its_parent(project: Project) -> None:
+    project.write("child.yaml", "secrets: [TOKEN]\ntasks: {a: {shell: 'true'}}")
+    text = "vars: {seen: \"{{ env['TOKEN'] }}\"}\ntasks: {c: {pipeline: child.yaml}}"
+    refused = project.run(text, env={"TOKEN": "geheim1234567"}, code=2)
+    assert "geheim1234567" not in refused.stderr
