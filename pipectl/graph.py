@@ -287,7 +287,7 @@ class Graph:
         for node in gone.values():
             del self.nodes[node.name]
             self._attempts[node.name] = node.attempts
-            found = () if node.index is not None else (_find(node.scope, need) for need in node.task.needs)
+            found = () if node.index is not None else (lookup(node, need) for need in node.task.needs)
             above |= {node.name: node for node in found if node.name not in gone}
         for node in above.values():
             node.downstream = [down for down in node.downstream if down.name not in gone]
@@ -313,7 +313,7 @@ class Graph:
         for node in made:
             node.upstream = len(node.task.needs)
             for need in node.task.needs:
-                above = _find(node.scope, need)
+                above = lookup(node, need)
                 above.downstream.append(node)
                 if above.state in ENDED:
                     node.count(above)
@@ -337,9 +337,16 @@ class Graph:
         return node
 
 
-def lookup(node: Node, need: str) -> Node:
-    """The node that a name stands for where `node` uses it: of the same copy of the groups that both are in."""
-    return _find(node.scope, need)
+def lookup(user: Node, need: str) -> Node:
+    """The node that a name stands for where `user` uses it: of the same copy of the groups that both are in."""
+    scope = user.scope
+    while not need.startswith(scope.base):
+        scope = scope.scope
+    node: Node = scope
+    for step in need[len(scope.base) :].split("."):
+        assert isinstance(node, Group)
+        node = node.members[step]
+    return node
 
 
 def names_item(task: Task) -> bool:
@@ -352,16 +359,6 @@ def _names_item(condition: str) -> bool:
     from pipectl.template import references  # few pipelines have such a task
 
     return any(reference.path[0] in ITEM_NAMES for reference in references(condition, expression=True))
-
-
-def _find(scope: Group, need: str) -> Node:
-    while not need.startswith(scope.base):
-        scope = scope.scope
-    node: Node = scope
-    for step in need[len(scope.base) :].split("."):
-        assert isinstance(node, Group)
-        node = node.members[step]
-    return node
 
 
 def frames(node: Node) -> list[Node]:
